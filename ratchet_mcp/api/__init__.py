@@ -1,0 +1,1 @@
+"""The HTTP application: MCP endpoints and health."""

@@ -1,0 +1,1 @@
+"""How JavaScript runs: pool, worker processes, protocol."""

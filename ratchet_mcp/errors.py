@@ -1,0 +1,274 @@
+"""Every error a user can meet: a stable code, what happened, what to do next.
+
+Faces (MCP, HTTP, CLI) translate a `RatchetError` in one place each; they never invent codes of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+
+class RatchetError(Exception):
+    """Base of all errors that are meant for the user.
+
+    `message` says what happened and where, `hint` what to do next, `details` carries machine-readable facts (JSON only).
+    `http_status` is what an HTTP face answers; `retryable` tells whether the same call may succeed later.
+    """
+
+    code: ClassVar[str] = "internal_error"
+    http_status: ClassVar[int] = 500
+    retryable: ClassVar[bool] = False
+    default_hint: ClassVar[str | None] = None
+
+    def __init__(self, message: str, *, hint: str | None = None, details: Mapping[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint if hint is not None else self.default_hint
+        self.details: dict[str, Any] = dict(details or {})
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the one JSON shape of an error: `{code, message, retryable, hint?, details?}`."""
+        body: dict[str, Any] = {"code": self.code, "message": self.message, "retryable": self.retryable}
+        if self.hint:
+            body["hint"] = self.hint
+        if self.details:
+            body["details"] = self.details
+        return body
+
+
+# ---------------------------------------------------------------- asking for something that is not there
+class TaskNotFound(RatchetError):
+    """No task answers to this name, version or UUID. `details.suggestions` holds near names."""
+
+    code, http_status = "task_not_found", 404
+    default_hint = "Call list_tasks to see the names."
+
+
+class AmbiguousTask(RatchetError):
+    """Several tasks answer to this name. `details.candidates` lists `name@version` and UUID of each."""
+
+    code, http_status = "ambiguous_task", 409
+
+
+class ExecutionNotFound(RatchetError):
+    """No execution has this id."""
+
+    code, http_status = "execution_not_found", 404
+    default_hint = "Call list_executions to see recent ids."
+
+
+class ExecutionFinished(RatchetError):
+    """The execution has already ended, so it cannot be cancelled."""
+
+    code, http_status = "execution_finished", 409
+
+
+class InvalidCursor(RatchetError):
+    """The cursor was not issued by this listing (MCP: protocol error -32602)."""
+
+    code, http_status = "invalid_cursor", 400
+    default_hint = "Start again without a cursor."
+
+
+class InvalidArgument(RatchetError):
+    """An argument of the call is missing, of the wrong type or out of range. `details.violations` lists each JSON path."""
+
+    code, http_status = "invalid_argument", 400
+
+
+# ---------------------------------------------------------------- the task itself
+class TaskInvalid(RatchetError):
+    """The task cannot be loaded. `details.problems` lists everything wrong with it: `{file, path?, line?, column?, message}`."""
+
+    code, http_status = "task_invalid", 422
+
+
+class TaskSyntaxError(RatchetError):
+    """The JavaScript cannot be parsed or has a form that is not accepted. `details`: `line`, `column`, `frame`."""
+
+    code, http_status = "syntax_error", 422
+
+
+# ---------------------------------------------------------------- data that crosses
+class InputInvalid(RatchetError):
+    """The input does not match the input schema; nothing ran. `details.violations`: `{path, message, keyword}`."""
+
+    code, http_status = "input_invalid", 422
+
+
+class InputTooLarge(RatchetError):
+    """The input is over `limits.input_bytes`, or nested deeper than `limits.json_depth`."""
+
+    code, http_status = "input_too_large", 413
+
+
+class OutputInvalid(RatchetError):
+    """The task's output does not match its output schema. `details.violations` as for the input."""
+
+    code, http_status = "output_invalid", 422
+
+
+class OutputTooLarge(RatchetError):
+    """The output is over `limits.output_bytes`, or nested deeper than `limits.json_depth`."""
+
+    code, http_status = "output_too_large", 422
+
+
+class OutputNotSerializable(RatchetError):
+    """The output holds what JSON cannot say: NaN, Infinity, BigInt, a cycle, a Map or a Set. `details.path` says where."""
+
+    code, http_status = "output_not_serializable", 422
+
+
+# ---------------------------------------------------------------- the run
+class TaskFailed(RatchetError):
+    """The task threw. `details`: `name`, `line`, `column`, `frame`, `stack`, and `data` of a typed error."""
+
+    code, http_status = "task_error", 422
+
+
+class UnhandledRejection(RatchetError):
+    """The task ended while a rejected promise had no handler. `details` as for `TaskFailed`."""
+
+    code, http_status = "unhandled_rejection", 422
+    default_hint = "Await the promise, or add a .catch() to it."
+
+
+class NeverSettles(RatchetError):
+    """The task's promise is pending while nothing is left that could settle it."""
+
+    code, http_status = "never_settles", 422
+    default_hint = "Check that each `new Promise` calls resolve or reject, and that awaited work has been started."
+
+
+class TimedOut(RatchetError):
+    """The run took longer than `limits.timeout_seconds` and was killed."""
+
+    code, http_status = "timeout", 504
+    default_hint = "Make the task do less, or ask for a larger timeout_seconds."
+
+
+class CpuLimit(RatchetError):
+    """The run used more processor time than `limits.cpu_seconds` and was killed."""
+
+    code, http_status = "cpu_limit", 422
+
+
+class MemoryLimit(RatchetError):
+    """The run needed more memory than `limits.memory_mb` and was ended."""
+
+    code, http_status = "memory_limit", 422
+
+
+class LogLimit(RatchetError):
+    """The run logged more than `limits.log_bytes` and was ended."""
+
+    code, http_status = "log_limit", 422
+
+
+class WorkerCrashed(RatchetError):
+    """The worker process died during the run. Other runs are not affected."""
+
+    code, http_status, retryable = "worker_crashed", 500, True
+
+
+class ProtocolViolation(WorkerCrashed):
+    """The worker sent a frame that breaks the protocol; it was replaced."""
+
+    code = "protocol_violation"
+
+
+class WorkerStartFailed(RatchetError):
+    """No worker could be started. `details.stderr` holds the end of what it printed."""
+
+    code, http_status, retryable = "worker_start_failed", 503, True
+    default_hint = "Run `ratchet doctor` on this machine."
+
+
+class Cancelled(RatchetError):
+    """The run was cancelled. `details.reason` says why, when a reason was given."""
+
+    code, http_status = "cancelled", 409
+
+
+class Interrupted(RatchetError):
+    """The server stopped or died while the run was under way."""
+
+    code, http_status, retryable = "interrupted", 503, True
+
+
+class QueueTimeout(RatchetError):
+    """No worker became free within `engine.queue_wait_seconds`."""
+
+    code, http_status, retryable = "queue_timeout", 503, True
+    default_hint = "Try again later, or raise engine.max_workers."
+
+
+class QueueFull(RatchetError):
+    """More runs are waiting than `engine.queue_limit` allows."""
+
+    code, http_status, retryable = "queue_full", 503, True
+
+
+class CircuitOpen(RatchetError):
+    """This task killed workers again and again; it is paused until `details.retry_at`."""
+
+    code, http_status, retryable = "circuit_open", 503, True
+
+
+class CallDepthExceeded(RatchetError):
+    """tasks.call was nested deeper than `engine.call_depth`."""
+
+    code, http_status = "call_depth_exceeded", 422
+
+
+# ---------------------------------------------------------------- the system
+class Busy(RatchetError):
+    """The store's queue is full: more is written than the disk takes."""
+
+    code, http_status, retryable = "busy", 503, True
+    default_hint = "Try again in a moment."
+
+
+class StoreFailed(RatchetError):
+    """The database refused or could not be opened. `details.url` names it without credentials."""
+
+    code, http_status, retryable = "store_failed", 500, True
+
+
+class SettingsInvalid(RatchetError):
+    """A setting has an unknown key or a wrong value. `details.problems`: `{key, source, message, did_you_mean?}`."""
+
+    code, http_status = "settings_invalid", 400
+
+
+class IsolationInsufficient(RatchetError):
+    """This machine cannot confine workers as strongly as `engine.isolation` demands. `details.missing` names the pieces."""
+
+    code, http_status = "isolation_insufficient", 503
+
+
+class InternalError(RatchetError):
+    """A defect in Ratchet. The log of the server has the traceback."""
+
+    code, http_status = "internal_error", 500
+
+
+CODES: dict[str, type[RatchetError]] = {}
+
+
+def _collect(base: type[RatchetError]) -> None:
+    CODES[base.code] = base
+    for child in base.__subclasses__():
+        _collect(child)
+
+
+_collect(RatchetError)
+CODES[RatchetError.code] = InternalError
+
+
+def from_dict(body: Mapping[str, Any]) -> RatchetError:
+    """Rebuild an error from `to_dict()`; unknown codes become `InternalError` with the code in `details`."""
+    kind = CODES.get(str(body.get("code")), InternalError)
+    return kind(str(body.get("message", "")), hint=body.get("hint"), details=body.get("details"))

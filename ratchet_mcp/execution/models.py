@@ -1,0 +1,67 @@
+"""Executions as the faces see them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+
+class Status(StrEnum):
+    """Where an execution stands. The last five are final."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    TIMED_OUT = "timed_out"
+    CANCELLED = "cancelled"
+    INTERRUPTED = "interrupted"
+
+    @property
+    def final(self) -> bool:
+        """Tell whether the execution has ended."""
+        return self not in (Status.QUEUED, Status.RUNNING)
+
+
+class Origin(StrEnum):
+    """Which way an execution came in."""
+
+    MCP = "mcp"
+    REST = "rest"
+    GRAPHQL = "graphql"
+    CLI = "cli"
+    SCHEDULE = "schedule"
+    JOB = "job"
+    TEST = "test"
+
+
+@dataclass(slots=True)
+class Execution:
+    """One run of a task: live while it runs, afterwards as the store has it.
+
+    Times are UTC; durations are milliseconds. `error` has the shape of `RatchetError.to_dict()`. `output` is only meaningful when
+    `status` is `completed`. `task` is the name (`<javascript>` for an unsaved function), `parent_id` the execution whose `tasks.call` started it.
+    """
+
+    id: str
+    task: str
+    version: str
+    status: Status
+    origin: Origin
+    principal: str
+    created_at: datetime
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    input: Any = None
+    output: Any = None
+    error: dict[str, Any] | None = None
+    progress: dict[str, Any] | None = None
+    limits: dict[str, Any] = field(default_factory=dict[str, Any])
+    queue_ms: float | None = None
+    run_ms: float | None = None
+    total_ms: float | None = None
+    worker_id: str | None = None
+    parent_id: str | None = None
+    warnings: list[str] = field(default_factory=list[str])

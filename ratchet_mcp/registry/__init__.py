@@ -1,0 +1,1 @@
+"""Where tasks come from: sources and the catalog."""

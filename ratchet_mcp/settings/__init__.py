@@ -1,0 +1,19 @@
+"""Settings: one section a domain, read from a file, the environment and a profile."""
+
+from ratchet_mcp.settings.engine import EngineSettings, Limits
+from ratchet_mcp.settings.model import Settings
+from ratchet_mcp.settings.registry import RegistrySettings, SourceSettings
+from ratchet_mcp.settings.server import LoggingSettings, McpSettings, ServerSettings
+from ratchet_mcp.settings.store import StoreSettings
+
+__all__ = [
+    "EngineSettings",
+    "Limits",
+    "LoggingSettings",
+    "McpSettings",
+    "RegistrySettings",
+    "ServerSettings",
+    "Settings",
+    "SourceSettings",
+    "StoreSettings",
+]

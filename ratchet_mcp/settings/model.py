@@ -1,0 +1,23 @@
+"""The whole of the settings."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from ratchet_mcp.settings.base import Section
+from ratchet_mcp.settings.engine import EngineSettings, Limits
+from ratchet_mcp.settings.registry import RegistrySettings
+from ratchet_mcp.settings.server import LoggingSettings, McpSettings, ServerSettings
+from ratchet_mcp.settings.store import StoreSettings
+
+
+class Settings(Section):
+    """Everything a user can set; `Settings()` is the default of each key."""
+
+    engine: EngineSettings = Field(default_factory=EngineSettings)
+    limits: Limits = Field(default_factory=Limits)
+    store: StoreSettings = Field(default_factory=StoreSettings)
+    registry: RegistrySettings = Field(default_factory=RegistrySettings)
+    mcp: McpSettings = Field(default_factory=McpSettings)
+    server: ServerSettings = Field(default_factory=ServerSettings)
+    logging: LoggingSettings = Field(default_factory=LoggingSettings)

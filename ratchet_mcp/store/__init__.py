@@ -1,0 +1,1 @@
+"""What is remembered: SQLModel tables, the group-commit writer, repositories."""

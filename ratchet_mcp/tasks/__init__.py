@@ -1,0 +1,1 @@
+"""What a task is: definition, loading, schemas, code forms."""
