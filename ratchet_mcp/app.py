@@ -1,0 +1,205 @@
+"""The composition root: settings become a running Ratchet that holds every service."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import anyio
+
+from ratchet_mcp import __version__
+from ratchet_mcp.errors import InternalError, RatchetError
+from ratchet_mcp.hosting import Hosted, sole_error
+from ratchet_mcp.security.principal import LOCAL, Principal
+
+if TYPE_CHECKING:
+    from ratchet_mcp.engine.pool import WorkerPool
+    from ratchet_mcp.engine.run import ProgressUpdate
+    from ratchet_mcp.execution.models import Origin
+    from ratchet_mcp.execution.service import Executions, Handle
+    from ratchet_mcp.registry.catalog import Catalog
+    from ratchet_mcp.settings import Settings
+    from ratchet_mcp.store.store import Store
+
+START_MARGIN_SECONDS = 30.0
+"""What starting may take beyond the limits that the settings name for its parts."""
+
+
+class Ratchet:
+    """Every service of one server, started. Made by `Ratchet.open(settings)`."""
+
+    def __init__(self, settings: Settings, catalog: Catalog, pool: WorkerPool, store: Store, executions: Executions) -> None:
+        self.settings = settings
+        self.catalog = catalog
+        self.pool = pool
+        self.store = store
+        self.executions = executions
+        self.started_at = datetime.now(UTC)
+        self._started = time.monotonic()
+
+    @classmethod
+    def open(cls, settings: Settings) -> AbstractAsyncContextManager[Ratchet]:
+        """Start the pool, the store and the catalog at the same time; stop them in order at the end.
+
+        Raises the `RatchetError` of the part that failed: `StoreFailed`, `WorkerStartFailed`, `IsolationInsufficient`, …
+        """
+        return _open(settings)
+
+    async def execute(
+        self,
+        reference: str,
+        input: Any = None,
+        *,
+        origin: Origin,
+        principal: Principal = LOCAL,
+        timeout_seconds: float | None = None,
+        on_progress: Callable[[ProgressUpdate], None] | None = None,
+    ) -> Handle:
+        """Resolve a name, `name@version` or UUID and start it. Raises what `Catalog.resolve` and `Executions.start` raise."""
+        task = await self.catalog.resolve(reference)
+        return await self.executions.start(
+            task, input, origin=origin, principal=principal, timeout_seconds=timeout_seconds, on_progress=on_progress
+        )
+
+    async def run_javascript(
+        self,
+        code: str,
+        input: Any = None,
+        *,
+        origin: Origin,
+        principal: Principal = LOCAL,
+        timeout_seconds: float | None = None,
+        on_progress: Callable[[ProgressUpdate], None] | None = None,
+    ) -> Handle:
+        """Start an unsaved function in the same sandbox. Raises `TaskSyntaxError` and what `Executions.start` raises."""
+        from ratchet_mcp.tasks.loading import make_unsaved
+
+        return await self.executions.start(
+            make_unsaved(code), input, origin=origin, principal=principal, timeout_seconds=timeout_seconds, on_progress=on_progress
+        )
+
+    def status(self) -> dict[str, Any]:
+        """Return what `server_status` shows: version, uptime, isolation, workers, queue, store and tasks."""
+        pool = self.pool.status()
+        return {
+            "version": __version__,
+            "uptime_seconds": round(time.monotonic() - self._started, 3),
+            "started_at": self.started_at.isoformat(),
+            "isolation": {"level": pool.get("isolation"), "missing": pool.get("missing", [])},
+            "workers": pool.get("workers", []),
+            "queue": {name: pool.get(name) for name in ("queued", "running", "restarts", "breakers")},
+            "executions": self.executions.status(),
+            "store": self.store.status(),
+            "tasks": {"count": self.catalog.find(limit=1).total, "problems": len(self.catalog.problems)},
+        }
+
+
+class LazyRatchet:
+    """A Ratchet that starts in the background, for faces that answer before everything is up.
+
+    Use it as an async context manager; `await get()` waits for the start.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._ratchet: Ratchet | None = None
+        self._error: RatchetError | None = None
+        self._ready = anyio.Event()
+        self._closing = anyio.Event()
+        self._tasks = anyio.create_task_group()
+
+    @property
+    def ready(self) -> bool:
+        """Tell whether `get` answers at once."""
+        return self._ready.is_set()
+
+    async def get(self) -> Ratchet:
+        """Wait until everything is up. A failed start is raised to each caller as its `RatchetError`."""
+        await self._ready.wait()
+        if self._ratchet is None:
+            raise self._error or InternalError("The server is not running.")
+        return self._ratchet
+
+    async def __aenter__(self) -> LazyRatchet:
+        await self._tasks.__aenter__()
+        self._tasks.start_soon(self._host)
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> bool | None:
+        if not self._ready.is_set():
+            self._tasks.cancel_scope.cancel("closed before it was up")
+        self._closing.set()
+        try:
+            return await self._tasks.__aexit__(kind, error, trace)
+        except BaseExceptionGroup as group:
+            raise sole_error(group) from None
+
+    async def _host(self) -> None:
+        try:
+            async with Ratchet.open(self.settings) as ratchet:
+                self._ratchet = ratchet
+                self._ready.set()
+                await self._closing.wait()
+        except RatchetError as error:
+            self._error = error
+        except Exception as error:
+            from loguru import logger
+
+            logger.opt(exception=error).error("Ratchet stopped on a defect")
+            self._error = InternalError(f"Ratchet could not start: {error}", hint="The log of the server has the traceback.")
+        finally:
+            self._ratchet = None
+            self._ready.set()
+
+
+@asynccontextmanager
+async def _open(settings: Settings) -> AsyncIterator[Ratchet]:
+    try:
+        async with anyio.create_task_group() as services:
+            pool = Hosted("the worker pool", lambda: _pool(settings))
+            store = Hosted("the store", lambda: _store(settings))
+            catalog = Hosted("the catalog", lambda: _catalog(settings))
+            bound = settings.engine.start_timeout_seconds + settings.store.busy_timeout_seconds + START_MARGIN_SECONDS
+            try:
+                async with anyio.create_task_group() as starting:
+                    for part in (pool, store, catalog):
+                        starting.start_soon(part.start, services, bound)
+                from ratchet_mcp.execution.service import Executions
+
+                async with Executions(pool.value, store.value, catalog.value, settings) as executions:
+                    yield Ratchet(settings, catalog.value, pool.value, store.value, executions)
+            finally:
+                for part in (pool, catalog, store):
+                    await part.stop()
+    except BaseExceptionGroup as group:
+        raise sole_error(group) from None
+
+
+@asynccontextmanager
+async def _pool(settings: Settings) -> AsyncIterator[WorkerPool]:
+    from ratchet_mcp.engine.pool import WorkerPool
+
+    async with WorkerPool(settings.engine, settings.limits) as pool:
+        yield pool
+
+
+@asynccontextmanager
+async def _store(settings: Settings) -> AsyncIterator[Store]:
+    from ratchet_mcp.store.opening import import_store
+
+    store_class = await import_store()
+    async with store_class.open(settings.store) as store:
+        yield store
+
+
+@asynccontextmanager
+async def _catalog(settings: Settings) -> AsyncIterator[Catalog]:
+    from ratchet_mcp.registry.catalog import Catalog
+
+    catalog = Catalog(settings.registry, settings.limits)
+    await catalog.start()
+    yield catalog

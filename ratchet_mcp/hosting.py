@@ -1,0 +1,72 @@
+"""Services that start at the same time and stop in order, each in a task of its own."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Generic, TypeVar
+
+import anyio
+from anyio.abc import TaskGroup, TaskStatus
+
+from ratchet_mcp.errors import InternalError
+
+T = TypeVar("T")
+
+
+class Hosted(Generic[T]):
+    """One service, entered and left in its own task, because a cancel scope must be left by the task that entered it.
+
+    Cancelling the surroundings does not reach a started service: it ends when `stop` is called, so that those who use it end first.
+    """
+
+    value: T
+
+    def __init__(self, name: str, open_service: Callable[[], AbstractAsyncContextManager[T]]) -> None:
+        self.name = name
+        self._open_service = open_service
+        self._closing = anyio.Event()
+        self._closed = anyio.Event()
+        self._started = False
+
+    async def start(self, services: TaskGroup, seconds: float) -> None:
+        """Enter the service in a task of `services`; returns when it is up. Raises what it raises, or `InternalError` after `seconds`."""
+        self.value = await services.start(self._host, seconds)
+
+    async def stop(self) -> None:
+        """Leave the service and wait until it is down."""
+        self._closing.set()
+        if self._started:
+            with anyio.CancelScope(shield=True):
+                await self._closed.wait()
+
+    async def _host(self, seconds: float, *, task_status: TaskStatus[T]) -> None:
+        try:
+            with anyio.CancelScope(deadline=anyio.current_time() + seconds) as scope:
+                async with self._open_service() as value:
+                    scope.shield, scope.deadline = True, math.inf
+                    self._started = True
+                    task_status.started(value)
+                    await self._closing.wait()
+            if scope.cancelled_caught:
+                raise InternalError(f"Starting {self.name} took longer than {seconds:g} seconds.")
+        finally:
+            self._closed.set()
+
+
+def sole_error(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Return the one error that matters in a group: the only leaf, or the first `RatchetError` when several parts failed."""
+    from ratchet_mcp.errors import RatchetError
+
+    leaves = _leaves(group)
+    if len(leaves) == 1:
+        return leaves[0]
+    return next((leaf for leaf in leaves if isinstance(leaf, RatchetError)), group)
+
+
+def _leaves(error: BaseException) -> list[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        children: tuple[BaseException, ...] = error.exceptions
+        return [leaf for child in children for leaf in _leaves(child)]
+    return [error]
