@@ -212,7 +212,7 @@ class QueueFull(RatchetError):
 
 
 class CircuitOpen(RatchetError):
-    """This task killed workers again and again; it is paused until `details.retry_at`."""
+    """The task killed workers again and again; it is paused until `details.retry_at`."""
 
     code, http_status, retryable = "circuit_open", 503, True
 
@@ -244,7 +244,7 @@ class SettingsInvalid(RatchetError):
 
 
 class IsolationInsufficient(RatchetError):
-    """This machine cannot confine workers as strongly as `engine.isolation` demands. `details.missing` names the pieces."""
+    """The machine cannot confine workers as strongly as `engine.isolation` demands. `details.missing` names the pieces."""
 
     code, http_status = "isolation_insufficient", 503
 

@@ -20,5 +20,5 @@ class SourceSettings(Section):
 class RegistrySettings(Section):
     """Where tasks come from."""
 
-    bundled: bool = Field(True, description="Serve the tasks that come with Ratchet.")
+    bundled: bool = Field(default=True, description="Serve the tasks that come with Ratchet.")
     sources: list[SourceSettings] = Field(default_factory=list[SourceSettings], description="Further sources; earlier ones win.")

@@ -13,26 +13,28 @@ from ratchet_mcp.settings.base import Section
 class McpSettings(Section):
     """How tools answer."""
 
-    wait_seconds: float = Field(25.0, ge=0, le=50, description="How long a call waits for a run unless it says otherwise.")
-    result_tokens: int = Field(20_000, ge=500, le=200_000, description="Size of a result's text in tokens (characters / 4); longer ones are cut.")
-    max_message_bytes: int = Field(16 << 20, ge=1 << 16, description="Size of one incoming message.")
+    wait_seconds: float = Field(default=25.0, ge=0, le=50, description="How long a call waits for a run unless it says otherwise.")
+    result_tokens: int = Field(
+        default=20_000, ge=500, le=200_000, description="Size of a result's text in tokens (characters / 4); longer ones are cut."
+    )
+    max_message_bytes: int = Field(default=16 << 20, ge=1 << 16, description="Size of one incoming message.")
 
 
 class ServerSettings(Section):
     """The HTTP server."""
 
-    host: str = Field("127.0.0.1", description="Address to listen on.")
-    port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    host: str = Field(default="127.0.0.1", description="Address to listen on.")
+    port: int = Field(default=8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
     allowed_hosts: list[str] = Field(default_factory=list[str], description="Host headers to accept besides the loopback names.")
     allowed_origins: list[str] = Field(default_factory=list[str], description="Origin headers to accept besides the loopback ones.")
-    max_sessions: int = Field(1000, ge=1, description="MCP sessions at the same time.")
-    session_idle_seconds: float = Field(1800.0, gt=0, description="Idle time after which a session ends.")
-    shutdown_grace_seconds: float = Field(5.0, ge=0, description="How long running tasks may finish when the server stops.")
+    max_sessions: int = Field(default=1000, ge=1, description="MCP sessions at the same time.")
+    session_idle_seconds: float = Field(default=1800.0, gt=0, description="Idle time after which a session ends.")
+    shutdown_grace_seconds: float = Field(default=5.0, ge=0, description="How long running tasks may finish when the server stops.")
 
 
 class LoggingSettings(Section):
     """The server's own log (never on stdout)."""
 
-    level: Literal["TRACE", "DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least severe level to log.")
-    format: Literal["text", "json"] = Field("text", description="Lines for people or for machines.")
-    file: Path | None = Field(None, description="Also log into this file (rotated at 10 MB).")
+    level: Literal["TRACE", "DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO", description="Least severe level to log.")
+    format: Literal["text", "json"] = Field(default="text", description="Lines for people or for machines.")
+    file: Path | None = Field(default=None, description="Also log into this file (rotated at 10 MB).")
