@@ -1,1 +1,11 @@
 """MCP tools, one module a toolset."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ratchet_mcp.mcp.tools import execute, executions, server, tasks
+from ratchet_mcp.mcp.tools.spec import ToolSpec
+
+ALL: list[ToolSpec[Any]] = [*tasks.TOOLS, *execute.TOOLS, *executions.TOOLS, *server.TOOLS]
+"""Every tool, in the order in which clients see them."""

@@ -1,0 +1,128 @@
+"""The console script `ratchet-mcp`: MCP over stdin and stdout.
+
+Answers `initialize` while workers, store and catalog still start. Imports are inside functions, after stdin and stdout are
+claimed: nothing may print to them, and `--version` should not wait for the SDK.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from ratchet_mcp.mcp import standard_streams
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    import anyio
+
+    from ratchet_mcp.mcp.standard_streams import StandardStreams
+    from ratchet_mcp.mcp.stdio_transport import StdioTransport
+    from ratchet_mcp.settings import Settings
+
+PARENT_CHECK_SECONDS = 1.0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Parse the command line, then serve until stdin ends, the parent dies or a signal comes. Returns the exit status."""
+    config, profile = _parse(sys.argv[1:] if arguments is None else arguments)
+    streams = standard_streams.claim()
+
+    from ratchet_mcp.errors import SettingsInvalid
+    from ratchet_mcp.settings.loader import load
+
+    try:
+        settings = load(config, profile)
+    except SettingsInvalid as error:
+        sys.stderr.write(f"ratchet-mcp: {error.message}\n" + (f"{error.hint}\n" if error.hint else ""))
+        return 2
+    serve(settings, streams)
+    return 0
+
+
+def serve(settings: Settings, streams: StandardStreams | None) -> None:
+    """Serve MCP on `streams` (from `standard_streams.claim`), or on plain stdin and stdout when they are `None`."""
+    import anyio
+
+    from ratchet_mcp.observability.log import configure
+
+    configure(settings.logging)
+    anyio.run(_serve, settings, streams)
+
+
+def _parse(arguments: Sequence[str]) -> tuple[Path | None, str | None]:
+    import argparse
+    from pathlib import Path
+
+    from ratchet_mcp import __version__
+
+    parser = argparse.ArgumentParser(
+        prog="ratchet-mcp", description="Run JavaScript tasks for an MCP client, over stdin and stdout. Clients start this themselves."
+    )
+    parser.add_argument("--config", type=Path, metavar="FILE", help="settings file (YAML or JSON)")
+    parser.add_argument("--profile", help="profile within the settings")
+    parser.add_argument("--version", action="version", version=f"ratchet-mcp {__version__}")
+    options = parser.parse_args(arguments)
+    return options.config, options.profile
+
+
+async def _serve(settings: Settings, streams: StandardStreams | None) -> None:
+    import anyio
+
+    from ratchet_mcp.app import LazyRatchet
+    from ratchet_mcp.mcp.server import build
+
+    async with LazyRatchet(settings) as app:
+        server = build(app, settings)
+        async with anyio.create_task_group() as tasks:
+            if streams is None:
+                from mcp.server.stdio import stdio_server
+
+                tasks.start_soon(_obey_signals, tasks.cancel_scope, None, settings.server.shutdown_grace_seconds)
+                async with stdio_server() as (received, sent):
+                    await server.run(received, sent, server.create_initialization_options())
+            else:
+                from ratchet_mcp.mcp.stdio_transport import StdioTransport
+
+                transport = StdioTransport(streams, settings.mcp.max_message_bytes)
+                tasks.start_soon(_obey_signals, tasks.cancel_scope, transport, settings.server.shutdown_grace_seconds)
+                tasks.start_soon(_watch_parent, transport)
+                async with transport.connect() as (received, sent):
+                    await server.run(received, sent, server.create_initialization_options())
+            tasks.cancel_scope.cancel()
+
+
+async def _obey_signals(scope: anyio.CancelScope, transport: StdioTransport | None, grace: float) -> None:
+    """Drain at the first SIGINT or SIGTERM, stop at once at the second."""
+    import signal
+
+    import anyio
+    from loguru import logger
+
+    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        async for number in signals:
+            if transport is None or grace == 0:
+                break
+            logger.info("{}: finishing what runs, for at most {:g} s; a second signal stops at once", number.name, grace)
+            transport.drain(grace)
+            transport = None
+    scope.cancel()
+
+
+async def _watch_parent(transport: StdioTransport) -> None:
+    """End when the process that started us is gone, even if something else keeps our stdin open."""
+    import anyio
+    from loguru import logger
+
+    parent = os.getppid()
+    while parent > 1 and os.getppid() == parent:  # noqa: ASYNC110  nothing portable tells when a parent dies
+        await anyio.sleep(PARENT_CHECK_SECONDS)
+    if parent > 1:
+        logger.info("The parent process is gone")
+        transport.drain(0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

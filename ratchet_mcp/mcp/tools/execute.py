@@ -1,0 +1,167 @@
+"""Tools that run JavaScript: a task of the catalog, or a function that comes with the call."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Annotated, Any, cast
+
+import anyio
+import orjson
+from pydantic import Field
+
+from ratchet_mcp.execution.models import Execution, Origin, Status
+from ratchet_mcp.mcp import execution_view
+from ratchet_mcp.mcp.long_output import lines_that_fit, with_output
+from ratchet_mcp.mcp.progress import ProgressRelay, wanted
+from ratchet_mcp.mcp.results import ToolResult, clipped, describe, failure, success
+from ratchet_mcp.mcp.tools import schemas
+from ratchet_mcp.mcp.tools.arguments import Arguments
+from ratchet_mcp.mcp.tools.spec import RUNS_CODE, Call, ToolSpec
+
+if TYPE_CHECKING:
+    from ratchet_mcp.app import Ratchet
+    from ratchet_mcp.engine.run import ProgressUpdate
+    from ratchet_mcp.execution.service import Handle
+    from ratchet_mcp.tasks.definition import Task
+
+OnProgress = Callable[["ProgressUpdate"], None] | None
+Timeout = Annotated[float | None, Field(gt=0, le=86400, description="stop the run after this time")]
+LOG_TAIL = 20
+ALL_LINES = 1_000_000
+
+
+class ExecuteTask(Arguments):
+    """Arguments of execute_task."""
+
+    task: Annotated[str, Field(description="name, name@version or UUID", min_length=1, max_length=200)]
+    input: Annotated[Any, Field(description="JSON value that matches the task's input schema")] = None
+    wait_seconds: Annotated[float | None, Field(ge=0, le=50, description="then answer with status running (default 25)")] = None
+    timeout_seconds: Timeout = None
+
+
+class RunJavascript(Arguments):
+    """Arguments of run_javascript."""
+
+    code: Annotated[str, Field(description="function main(input, context) {…}, an arrow function, or export default", min_length=1)]
+    input: Annotated[Any, Field(description="JSON value, the function's first argument")] = None
+    timeout_seconds: Timeout = None
+
+
+async def execute_task(call: Call, arguments: ExecuteTask) -> ToolResult:
+    """Run a task of the catalog and wait for it, but not longer than the client's patience."""
+    ratchet = await call.app.get()
+    task = await ratchet.catalog.resolve(arguments.task)
+    value, hint = _input_of(arguments, task)
+
+    def start(on_progress: OnProgress) -> Awaitable[Handle]:
+        return ratchet.executions.start(
+            task,
+            value,
+            origin=Origin.MCP,
+            principal=call.principal,
+            timeout_seconds=arguments.timeout_seconds,
+            on_progress=on_progress,
+        )
+
+    seconds = call.settings.mcp.wait_seconds if arguments.wait_seconds is None else arguments.wait_seconds
+    return await _answer(call, ratchet, await _run(call, start, seconds), hint)
+
+
+async def run_javascript(call: Call, arguments: RunJavascript) -> ToolResult:
+    """Run a function that is not saved anywhere."""
+    ratchet = await call.app.get()
+
+    def start(on_progress: OnProgress) -> Awaitable[Handle]:
+        return ratchet.run_javascript(
+            arguments.code,
+            arguments.input if "input" in arguments.model_fields_set else {},
+            origin=Origin.MCP,
+            principal=call.principal,
+            timeout_seconds=arguments.timeout_seconds,
+            on_progress=on_progress,
+        )
+
+    return await _answer(call, ratchet, await _run(call, start, call.settings.mcp.wait_seconds), None)
+
+
+def _input_of(arguments: ExecuteTask, task: Task) -> tuple[Any, str | None]:
+    """Return the input, `{}` when none was given; JSON text of an object counts as the object where the task wants one."""
+    if "input" not in arguments.model_fields_set:
+        return {}, None
+    given = arguments.input
+    if isinstance(given, str) and task.input_schema.get("type") == "object":
+        try:
+            value = orjson.loads(given)
+        except orjson.JSONDecodeError:
+            return given, None
+        if isinstance(value, dict):
+            return cast("dict[str, Any]", value), "input was a string that holds JSON; it was taken as the object. Pass the object itself."
+    return given, None
+
+
+async def _run(call: Call, start: Callable[[OnProgress], Awaitable[Handle]], seconds: float) -> Execution:
+    """Start a run and wait for it. When the client cancels the call, the run is killed."""
+    relay = ProgressRelay(call.context) if wanted(call.context) else None
+    handle = await start(relay.take if relay else None)
+    try:
+        return await (relay.during(handle.wait(seconds)) if relay else handle.wait(seconds))
+    except anyio.get_cancelled_exc_class():
+        handle.cancel("The client cancelled the request.")
+        raise
+
+
+async def _answer(call: Call, ratchet: Ratchet, execution: Execution, hint: str | None) -> ToolResult:
+    view = execution_view.outcome(execution)
+    if hint is not None:
+        view["hint"] = hint
+    if execution.status is Status.COMPLETED:
+        return with_output(view, execution.output, call.characters)
+    if not execution.status.final:
+        waiting = (
+            f'Not finished yet. Call get_status(id="{execution.id}", wait_seconds=25) for the result, '
+            f'or cancel_execution(id="{execution.id}").'
+        )
+        view["hint"] = f"{waiting} {hint}" if hint else waiting
+        return success(view)
+    error: dict[str, Any] = clipped(execution.error or {"code": execution.status.value, "message": f"The run is {execution.status.value}."})
+    view["error"] = error
+    return failure(view, await _failure_text(ratchet, execution, error))
+
+
+async def _failure_text(ratchet: Ratchet, execution: Execution, error: dict[str, Any]) -> str:
+    """Tell what failed, where, what to change, and the end of the console output."""
+    parts = [f"{execution.task}@{execution.version} {execution.status.value.replace('_', ' ')}.", describe(error)]
+    lines = await ratchet.executions.logs(execution.id, 0, ALL_LINES)
+    if lines:
+        tail = lines_that_fit(lines[-LOG_TAIL:], 4_000, newest=True)
+        parts.append(f"Console output (last {len(tail)} of {len(lines)} lines):")
+        parts += [f"[{line['level']}] {line['message']}" for line in tail]
+    return "\n".join(parts)
+
+
+TOOLS: list[ToolSpec[Any]] = [
+    ToolSpec(
+        name="execute_task",
+        title="Execute a task",
+        description=(
+            "Run a task in the sandbox and return its output. A run that takes longer than wait_seconds answers with status running and an "
+            'execution_id for get_status. Example: {"task": "word-count", "input": {"text": "to be or not to be"}}'
+        ),
+        arguments=ExecuteTask,
+        output=schemas.result(schemas.EXECUTION),
+        annotations=RUNS_CODE,
+        handler=execute_task,
+    ),
+    ToolSpec(
+        name="run_javascript",
+        title="Run JavaScript",
+        description=(
+            "Run one JavaScript function, sync or async, in the sandbox (no network, no files) and return what it returns. "
+            'Example: {"code": "(input) => input.numbers.reduce((a, b) => a + b, 0)", "input": {"numbers": [1, 2, 3]}}'
+        ),
+        arguments=RunJavascript,
+        output=schemas.result(schemas.EXECUTION),
+        annotations=RUNS_CODE,
+        handler=run_javascript,
+    ),
+]

@@ -1,0 +1,84 @@
+"""What a tool is: its description for the model, its schemas, and the function behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+
+from mcp.types import Tool, ToolAnnotations
+
+from ratchet_mcp.mcp.results import ToolResult
+from ratchet_mcp.mcp.tools.arguments import Arguments, parse, schema_of
+from ratchet_mcp.security.principal import LOCAL, Principal
+
+if TYPE_CHECKING:
+    from mcp.server import ServerRequestContext
+
+    from ratchet_mcp.app import Ratchet
+    from ratchet_mcp.settings import Settings
+
+A = TypeVar("A", bound=Arguments)
+
+
+class RatchetSource(Protocol):
+    """Where a call gets the services from: `LazyRatchet`, or anything that answers like it."""
+
+    async def get(self) -> Ratchet:
+        """Return the services once they are up, or raise the `RatchetError` that kept them down."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call of a tool: where the services are, who asks, and the way back to the client."""
+
+    app: RatchetSource
+    settings: Settings
+    context: ServerRequestContext[Any, Any]
+    principal: Principal = LOCAL
+
+    @property
+    def characters(self) -> int:
+        """Return how long the text of a result may be (a token counts as four characters)."""
+        return self.settings.mcp.result_tokens * 4
+
+
+@dataclass(frozen=True)
+class ToolSpec(Generic[A]):
+    """One tool. `output` is the JSON Schema of its structured result; `error` is a property of each of them."""
+
+    name: str
+    title: str
+    description: str
+    arguments: type[A]
+    output: dict[str, Any]
+    annotations: ToolAnnotations
+    handler: Callable[[Call, A], Awaitable[ToolResult]]
+
+    @cached_property
+    def input_schema(self) -> dict[str, Any]:
+        """Return the JSON Schema of the arguments."""
+        return schema_of(self.arguments)
+
+    @cached_property
+    def wire(self) -> Tool:
+        """Return the entry of `tools/list`."""
+        return Tool(
+            name=self.name,
+            title=self.title,
+            description=self.description,
+            input_schema=self.input_schema,
+            output_schema=self.output,
+            annotations=self.annotations,
+        )
+
+    async def call(self, call: Call, arguments: dict[str, Any]) -> ToolResult:
+        """Check the arguments and run. Raises `InvalidArgument` and what the tool raises."""
+        return await self.handler(call, parse(self.name, self.arguments, arguments))
+
+
+READ_ONLY = ToolAnnotations(read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False)
+RUNS_CODE = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=False, open_world_hint=False)
+STOPS = ToolAnnotations(read_only_hint=False, destructive_hint=True, idempotent_hint=False, open_world_hint=False)
