@@ -36,7 +36,13 @@ class EngineSettings(Section):
     """The pool of worker processes."""
 
     min_workers: int = Field(default=1, ge=1, le=64, description="Workers that are kept, also when idle.")
-    max_workers: int = Field(default_factory=lambda: max(2, os.cpu_count() or 2), ge=1, le=256, description="Runs at the same time.")
+    max_workers: int = Field(
+        default_factory=lambda: max(2, os.cpu_count() or 2),
+        ge=1,
+        le=256,
+        description="Runs at the same time.",
+        json_schema_extra={"default_in_words": "one a processor, at least 2"},
+    )
     spare_workers: int = Field(default=1, ge=0, le=8, description="Warm workers that wait to replace a killed one.")
     selection: Literal["least_loaded", "round_robin", "weighted"] = Field(
         default="least_loaded", description="Which idle worker runs next."

@@ -1,0 +1,72 @@
+"""Turn what Pydantic says about settings into problems that name the key, the place, and the key that was probably meant."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import Any
+
+from pydantic import ValidationError
+
+from ratchet_mcp.settings.layers import DEFAULT, KeyPath, Layer, Origin, Problem
+from ratchet_mcp.settings.model import Settings
+from ratchet_mcp.settings.reference import keys, sections
+from ratchet_mcp.settings.registry import SourceSettings
+
+Leaves = list[tuple[KeyPath, Layer]]
+
+
+def explain(error: ValidationError, leaves: Leaves) -> list[Problem]:
+    """Return one problem for each thing that Pydantic found, in its order."""
+    return [_problem(detail, leaves) for detail in error.errors(include_url=False)]
+
+
+def _problem(detail: Any, leaves: Leaves) -> Problem:
+    path: KeyPath = tuple(detail["loc"])
+    origin = _origin(path, leaves)
+    key = ".".join(str(part) for part in path)
+    if detail["type"] == "extra_forbidden":
+        what = "section" if len(path) == 1 else "key"
+        return Problem(key, origin.place, f"There is no such {what}.", _nearest(path, origin))
+    message = str(detail["msg"]).removeprefix("Value error, ")
+    if detail["type"] in ("missing", "value_error"):
+        return Problem(key, origin.place, f"{message}.")
+    if detail["type"] in ("model_type", "dict_type", "model_attributes_type"):
+        message = "This is a section: it holds keys, not one value"
+    return Problem(key, origin.place, f"{message}, but it is {_show(detail['input'])}.")
+
+
+def _origin(path: KeyPath, leaves: Leaves) -> Origin:
+    """Find the layer that said the value at `path`, or, for a rule over a whole section, the last one that said a part of it."""
+    origin = DEFAULT
+    longest = -1
+    for leaf, layer in leaves:
+        around = path[: len(leaf)] == leaf
+        if around and len(leaf) > longest:
+            origin, longest = layer.origin(path), len(leaf)
+    within = [layer.origin(leaf) for leaf, layer in leaves if len(leaf) > len(path) and leaf[: len(path)] == path]
+    return within[-1] if within else origin
+
+
+def _nearest(path: KeyPath, origin: Origin) -> str | None:
+    """Name the key that was probably meant: in the same section, else the same word anywhere."""
+    word = str(path[-1])
+    if len(path) == 1:
+        near = get_close_matches(word, Settings.model_fields, 1)
+        everywhere = [key.path for key in keys() if key.name == word]
+        found = near[0] if near else next(iter(everywhere), None)
+    elif path[:2] == ("registry", "sources"):
+        near = get_close_matches(word, SourceSettings.model_fields, 1)
+        found = ".".join(str(part) for part in (*path[:-1], near[0])) if near else None
+    else:
+        section = str(path[0])
+        here = get_close_matches(word, sections()[section].model_fields, 1)
+        elsewhere = [key.path for key in keys() if key.name == word]
+        found = f"{section}.{here[0]}" if here else next(iter(elsewhere), None)
+    if found is not None and origin.kind == "environment":
+        return "RATCHET_" + found.replace(".", "__").upper()
+    return found
+
+
+def _show(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "…"
