@@ -13,7 +13,7 @@ from mcp.types import INTERNAL_ERROR, INVALID_PARAMS, ListToolsResult
 from pydantic import ValidationError
 
 from ratchet_mcp import __version__
-from ratchet_mcp.errors import InternalError, InvalidCursor, RatchetError
+from ratchet_mcp.errors import InternalError, Interrupted, InvalidCursor, RatchetError
 from ratchet_mcp.mcp import results
 from ratchet_mcp.mcp.resources import Resources
 from ratchet_mcp.mcp.tools import ALL
@@ -44,6 +44,7 @@ class RatchetServer(Server[Any]):
     """The SDK's low-level server with our tools and resources.
 
     Tools and templates do not change while it runs, so no `listChanged` is announced; `notifications` says otherwise when set.
+    `calls` counts the tool calls under way; once `stopping` is set, new ones are refused.
     """
 
     def __init__(self, app: RatchetSource, settings: Settings, tools: list[ToolSpec[Any]] | None = None) -> None:
@@ -51,6 +52,8 @@ class RatchetServer(Server[Any]):
         self.settings = settings
         self.tools: dict[str, ToolSpec[Any]] = {tool.name: tool for tool in (ALL if tools is None else tools)}
         self.notifications = NotificationOptions()
+        self.calls = 0
+        self.stopping = False
         resources = Resources(app)
         super().__init__(
             "ratchet",
@@ -93,7 +96,10 @@ class RatchetServer(Server[Any]):
             near = get_close_matches(params.name, self.tools, n=1)
             advice = f"; did you mean {near[0]}?" if near else ""
             raise MCPError(code=INVALID_PARAMS, message=f"Unknown tool: {params.name[:100]}{advice}")
+        self.calls += 1
         try:
+            if self.stopping:
+                raise Interrupted("The server is stopping.")
             return await tool.call(Call(self.app, self.settings, context), params.arguments or {})
         except InvalidCursor as error:
             raise MCPError(code=INVALID_PARAMS, message=f"{error.message} {error.hint or ''}".strip()) from None
@@ -104,6 +110,8 @@ class RatchetServer(Server[Any]):
         except Exception:
             logger.exception("The tool {} failed", tool.name)
             return results.from_error(InternalError(f"{tool.name} failed on a defect of the server.", hint="Its log has the details."))
+        finally:
+            self.calls -= 1
 
 
 async def _without_internals(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:

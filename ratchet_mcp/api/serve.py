@@ -1,0 +1,86 @@
+"""Run the HTTP application with uvicorn until a signal comes."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import uvicorn
+from loguru import logger
+
+from ratchet_mcp.api.app import create_app
+from ratchet_mcp.api.security import is_loopback
+from ratchet_mcp.observability.log import configure
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from ratchet_mcp.mcp.server import RatchetServer
+    from ratchet_mcp.settings import Settings
+
+CLOSE_SECONDS = 2
+"""How long streams may take to close once no call is under way."""
+
+
+class HttpServer(uvicorn.Server):
+    """uvicorn that drains: the first signal lets running calls finish for `grace` seconds, the second ends at once.
+
+    uvicorn alone would cut every SSE stream at the first signal, and with it the answers of calls under way.
+    """
+
+    def __init__(self, config: uvicorn.Config, server: RatchetServer, grace: float) -> None:
+        super().__init__(config)
+        self._server = server
+        self._grace = grace
+        self._deadline: float | None = None
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Take SIGINT or SIGTERM."""
+        if self._deadline is not None or not self.started:
+            self.should_exit = self.force_exit = True
+            return
+        self._server.stopping = True
+        self._deadline = time.monotonic() + self._grace
+
+    async def on_tick(self, counter: int) -> bool:
+        """Tell, ten times a second, whether it is time to stop."""
+        if self._deadline is not None and (not self._server.calls or time.monotonic() >= self._deadline):
+            self.should_exit = True
+        return await super().on_tick(counter)
+
+    async def startup(self, sockets: Any = None) -> None:
+        """Listen, and say where: with port 0 the system chose it."""
+        await super().startup(sockets)
+        for listener in self.servers:
+            for bound in listener.sockets:
+                host, port = bound.getsockname()[:2]
+                address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+                sys.stderr.write(f"Ratchet listens on {address}/mcp (legacy SSE: {address}/sse)\n")
+        sys.stderr.flush()
+
+
+def serve(settings: Settings) -> None:
+    """Serve until a signal comes. Exits with status 1 when the address cannot be bound."""
+    configure(settings.logging)
+    host = settings.server.host
+    if not is_loopback(host):
+        logger.warning(
+            "Listening on {}: anyone who reaches this address can run tasks, because there is no authentication. "
+            "Use 127.0.0.1, or put a proxy that authenticates in front.",
+            host or "all addresses",
+        )
+    app = create_app(settings)
+    config = uvicorn.Config(
+        app,
+        host=host,
+        port=settings.server.port,
+        http="h11",  # httptools accepts a request that MCP's conformance suite wants refused
+        loop="asyncio",
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=CLOSE_SECONDS,
+    )
+    HttpServer(config, app.state.server, settings.server.shutdown_grace_seconds).run()
