@@ -167,6 +167,13 @@ class LogLimit(RatchetError):
     code, http_status = "log_limit", 422
 
 
+class StackOverflow(RatchetError):
+    """The task called functions deeper than the engine's stack. `details` as for `TaskFailed`."""
+
+    code, http_status = "stack_overflow", 422
+    default_hint = "Look for a recursion without an end, or use a loop."
+
+
 class WorkerCrashed(RatchetError):
     """The worker process died during the run. Other runs are not affected."""
 

@@ -73,7 +73,7 @@ class RunRequest:
     """One execution for the pool.
 
     `script` is what `ratchet_mcp.engine.script.compose` made of the task's code, `digest` names it (workers cache by it).
-    `key` identifies the task for the circuit breaker. `input_json` is JSON text. `context` is what the task sees as its second
+    `source` and `file` are the code as its author sees it, for code frames. `key` identifies the task for the circuit breaker. `input_json` is JSON text. `context` is what the task sees as its second
     argument. `depth` counts `tasks.call` nesting, 0 for a run that was asked for from outside.
     """
 
@@ -85,6 +85,8 @@ class RunRequest:
     context: dict[str, Any]
     limits: RunLimits
     depth: int = 0
+    source: str = ""
+    file: str = "main.js"
 
 
 @dataclass(slots=True)
@@ -113,5 +115,3 @@ class Pool(Protocol):
     def status(self) -> dict[str, Any]:
         """Return `{isolation, missing, workers: [{id, pid, state, runs, memory_mb}], queued, running, restarts, breakers}`."""
         ...
-
-

@@ -1,0 +1,96 @@
+"""Read what a worker sends. A worker is untrusted: whatever does not fit the protocol is a violation, never a guess."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+
+from ratchet_mcp.engine.protocol import VERSION
+
+
+class Violation(Exception):
+    """A worker broke the protocol; the message says how."""
+
+
+def _text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _integer(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _flag(value: Any) -> bool:
+    return isinstance(value, bool)
+
+
+def _mapping(value: Any) -> bool:
+    return isinstance(value, dict)
+
+
+def _texts(value: Any) -> bool:
+    return isinstance(value, list) and all(map(_text, value))  # pyright: ignore[reportUnknownArgumentType]
+
+
+def _text_or_nothing(value: Any) -> bool:
+    return value is None or isinstance(value, str)
+
+
+Check = Callable[[Any], bool]
+
+FIELDS: dict[str, dict[str, Check]] = {
+    "ready": {"worker": _text, "isolation": _text, "missing": _texts, "pid": _integer, "python": _text},
+    "start_failed": {"message": _text},
+    "host_call": {"id": _text, "call": _integer, "method": _text, "arguments": _text},
+    "log": {"id": _text, "at": _number, "level": _text, "message": _text},
+    "progress": {"id": _text, "at": _number, "value": _text},
+    "limit": {"id": _text, "code": _text},
+    "result": {"id": _text, "output": _text_or_nothing, "ended": _mapping, "recycle": _flag},
+    "pong": {"id": _text},
+}
+"""The frames a worker may send, and what each of their fields must be."""
+
+
+def parse(line: bytes) -> dict[str, Any]:
+    """Parse and check one line. Raises `Violation`."""
+    try:
+        frame = orjson.loads(line)
+    except orjson.JSONDecodeError as error:
+        raise Violation(f"a line that is not JSON ({error})") from None
+    if not isinstance(frame, dict) or frame.get("v") != VERSION:  # pyright: ignore[reportUnknownMemberType]
+        raise Violation("a frame without the protocol's version")
+    fields = FIELDS.get(str(frame.get("type")))  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
+    if fields is None:
+        raise Violation("a frame of an unknown type")
+    for name, check in fields.items():
+        if not check(frame.get(name)):  # pyright: ignore[reportUnknownMemberType]
+            raise Violation(f"a {frame['type']} frame whose {name} is wrong")
+    return frame  # pyright: ignore[reportUnknownVariableType]
+
+
+class LineSplitter:
+    """Cut a stream of bytes into lines, none longer than `limit` bytes."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self._parts: list[bytes] = []
+        self._size = 0
+
+    def feed(self, chunk: bytes) -> list[bytes]:
+        """Take bytes, return the lines they complete. Raises `Violation` when a line is too long."""
+        *lines, rest = chunk.split(b"\n")
+        if lines and self._parts:
+            lines[0] = b"".join((*self._parts, lines[0]))
+            self._parts, self._size = [], 0
+        if rest:
+            self._parts.append(rest)
+            self._size += len(rest)
+        if self._size > self.limit or any(len(line) > self.limit for line in lines):
+            raise Violation(f"a frame of more than {self.limit} bytes")
+        return lines

@@ -1,0 +1,240 @@
+"""One worker process, seen from the coordinator."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+import anyio
+import orjson
+
+from ratchet_mcp import errors
+from ratchet_mcp.engine import frames
+from ratchet_mcp.engine.active import ActiveRun
+from ratchet_mcp.engine.protocol import SCRIPT_CACHE, VERSION
+from ratchet_mcp.settings.engine import EngineSettings, Limits
+
+PROGRAM = Path(__file__).parent / "worker" / "main.py"
+STDERR_KEPT = 4000
+CRASH_SIGNALS = {signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGTRAP} if sys.platform != "win32" else set[Any]()
+
+
+def module_paths() -> list[str]:
+    """Return the folders that hold what a worker imports; it gets no environment and no site-packages of its own."""
+    found: list[str] = []
+    for name in ("ratchet_mcp", "pythonmonkey", "pyseccomp", "ada_url", "cffi", "_cffi_backend"):
+        spec = importlib.util.find_spec(name)
+        if spec is not None and spec.origin is not None:
+            folder = Path(spec.origin).parent
+            found.append(str(folder.parent if spec.submodule_search_locations else folder))
+    return list(dict.fromkeys(found))
+
+
+class WorkerProcess(asyncio.SubprocessProtocol):
+    """A worker: starts, runs one request at a time, answers pings, dies.
+
+    `on_call` is told of host calls, `on_exit` of the end of the process (both on the event loop).
+    """
+
+    def __init__(
+        self,
+        worker_id: str,
+        limits: Limits,
+        on_call: Callable[[WorkerProcess, dict[str, Any]], None],
+        on_exit: Callable[[WorkerProcess], None],
+    ) -> None:
+        self.id = worker_id
+        self.pid = 0
+        self.runs = 0
+        self.isolation = "none"
+        self.missing: list[str] = []
+        self.active: ActiveRun | None = None
+        self.dead = False
+        self.idle_since = time.monotonic()
+        self.heard_at = self.idle_since
+        self.pinged_at: float | None = None
+        self._on_call = on_call
+        self._on_exit = on_exit
+        self._lines = frames.LineSplitter(6 * max(limits.output_bytes, limits.input_bytes) + (1 << 16))
+        self._memory_mb = limits.memory_mb
+        self._stderr = bytearray()
+        self._digests: set[str] = set()
+        self._ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._exited = anyio.Event()
+        self._process: asyncio.SubprocessTransport | None = None
+        self._stdin: asyncio.WriteTransport | None = None
+
+    @property
+    def ready(self) -> bool:
+        """Tell whether the worker has started and is still there."""
+        return not self.dead and self._ready.done() and self._ready.exception() is None
+
+    # ------------------------------------------------------------ life
+    async def start(self, settings: EngineSettings) -> None:
+        """Start the process and wait until it is confined and ready. Raises `WorkerStartFailed`."""
+        command = [sys.executable, "-I", "-S", "-X", "utf8", str(PROGRAM), str(self._memory_mb), self.id, *module_paths()]
+        loop = asyncio.get_running_loop()
+        try:
+            with anyio.fail_after(settings.start_timeout_seconds):
+                await loop.subprocess_exec(lambda: self, *command, env={}, cwd="/", start_new_session=True)
+                await self._ready
+        except TimeoutError:
+            self.kill()
+            raise self._start_error(f"it said nothing for {settings.start_timeout_seconds:g} s") from None
+        except OSError as error:
+            raise self._start_error(str(error)) from error
+        except BaseException:
+            self.kill()
+            raise
+
+    def _start_error(self, reason: str) -> errors.WorkerStartFailed:
+        stderr = self._stderr.decode("utf-8", "replace").strip()
+        return errors.WorkerStartFailed(f"A worker process could not be started: {reason}.", details={"stderr": stderr[-STDERR_KEPT:]})
+
+    def kill(self) -> None:
+        """End the process now."""
+        self.dead = True
+        if self._process is not None and self._process.get_returncode() is None:
+            try:
+                self._process.kill()
+            except ProcessLookupError:
+                return
+
+    def stop(self) -> None:
+        """Ask an idle worker to end; closing its input is enough."""
+        self.dead = True
+        if self._stdin is not None:
+            self._stdin.close()
+
+    async def wait_closed(self, seconds: float) -> None:
+        """Wait for the end of the process; kill it after `seconds`."""
+        with anyio.move_on_after(seconds):
+            await self._exited.wait()
+            return
+        self.kill()
+        with anyio.move_on_after(5):
+            await self._exited.wait()
+
+    # ------------------------------------------------------------ asking
+    def send(self, kind: str, **fields: Any) -> None:
+        """Send one frame."""
+        if self._stdin is not None and not self._stdin.is_closing():
+            self._stdin.write(orjson.dumps({"v": VERSION, "type": kind, **fields}) + b"\n")
+
+    def execute(self, active: ActiveRun) -> None:
+        """Let the worker start a run; `active.ended` tells when it is over."""
+        request = active.request
+        self.active = active
+        self.runs += 1
+        known = request.digest in self._digests
+        forget = not known and len(self._digests) >= SCRIPT_CACHE
+        if forget:
+            self._digests.clear()
+        self._digests.add(request.digest)
+        self.send(
+            "execute",
+            id=request.execution_id,
+            digest=request.digest,
+            input=request.input_json,
+            context=orjson.dumps(request.context).decode(),
+            limits={
+                "log_bytes": request.limits.log_bytes,
+                "output_bytes": request.limits.output_bytes,
+                "input_bytes": request.limits.input_bytes,
+            },
+            **({} if known else {"script": request.script}),
+            **({"forget": True} if forget else {}),
+        )
+
+    def release(self) -> None:
+        """Forget the run that has ended."""
+        self.active = None
+        self.idle_since = self.heard_at = time.monotonic()
+        self.pinged_at = None
+
+    def ping(self) -> None:
+        """Ask whether the worker lives; `pinged_at` is cleared by the answer."""
+        self.pinged_at = time.monotonic()
+        self.send("ping", id=str(self.runs))
+
+    # ------------------------------------------------------------ asyncio.SubprocessProtocol
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take the process' pipes (asyncio)."""
+        self._process = cast(asyncio.SubprocessTransport, transport)
+        self.pid = self._process.get_pid()
+        self._stdin = cast(asyncio.WriteTransport, self._process.get_pipe_transport(0))
+
+    def pipe_data_received(self, fd: int, data: bytes) -> None:
+        """Take bytes from the process (asyncio)."""
+        if fd == 2:
+            self._stderr += data
+            del self._stderr[:-STDERR_KEPT]
+            return
+        try:
+            for line in self._lines.feed(data):
+                self._handle(frames.parse(line))
+        except frames.Violation as violation:
+            self._violated(str(violation))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Note the end of the process, after its last output (asyncio)."""
+        code = self._process.get_returncode() if self._process is not None else None
+        by_signal = code is not None and code < 0 and -code in CRASH_SIGNALS
+        description = f"signal {signal.Signals(-code).name}" if code is not None and code < 0 else f"exit status {code}"
+        self.dead = True
+        if not self._ready.done():
+            self._ready.set_exception(self._start_error(f"it ended with {description}"))
+        if self.active is not None:
+            self.active.died(description, by_signal=by_signal)
+        self._exited.set()
+        self._on_exit(self)
+
+    # ------------------------------------------------------------ frames
+    def _handle(self, frame: dict[str, Any]) -> None:
+        kind = frame["type"]
+        self.heard_at = time.monotonic()
+        if kind == "ready" and not self._ready.done():
+            self.isolation = frame["isolation"] if frame["isolation"] in ("full", "partial") else "none"
+            self.missing = frame["missing"]
+            self._ready.set_result(None)
+        elif kind == "start_failed" and not self._ready.done():
+            self._ready.set_exception(self._start_error(frame["message"][:2000]))
+        elif kind == "pong":
+            self.pinged_at = None
+        elif self.active is not None and frame.get("id") == self.active.request.execution_id:
+            self._handle_run(self.active, kind, frame)
+        # anything else speaks of a run that is over: dropped
+
+    def _handle_run(self, active: ActiveRun, kind: str, frame: dict[str, Any]) -> None:
+        match kind:
+            case "result":
+                active.on_result(frame)
+            case "log":
+                active.on_log(frame)
+            case "progress":
+                active.on_progress(frame)
+            case "limit":
+                active.on_limit(frame)
+            case "host_call":
+                self._on_call(self, frame)
+            case _:
+                raise frames.Violation(f"a {kind} frame during a run")
+        if active.recycle and active.ended.done() and kind != "result":
+            self.kill()
+
+    def _violated(self, how: str) -> None:
+        if self.active is not None:
+            self.active.fail(
+                errors.ProtocolViolation(
+                    f"The worker sent {how}; it was replaced.",
+                    hint="The task may have broken out of its realm inside the confined process. Treat it as hostile.",
+                    details={"violation": how},
+                )
+            )
+        self.kill()

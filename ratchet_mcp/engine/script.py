@@ -1,0 +1,34 @@
+"""Wrap a task's code into the script that a worker evaluates."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ratchet_mcp.tasks.code import PreparedCode
+
+CAPTURED = frozenset(
+    "Object Array ArrayBuffer BigInt Boolean DataView Date Error EvalError RangeError ReferenceError SyntaxError TypeError URIError "
+    "Float32Array Float64Array Int8Array Int16Array Int32Array Uint8Array Uint8ClampedArray Uint16Array Uint32Array Intl JSON Map Math "
+    "Number Promise Proxy Reflect RegExp Set String Symbol WeakMap WeakSet isFinite isNaN parseFloat parseInt decodeURI "
+    "decodeURIComponent encodeURI encodeURIComponent console URL URLSearchParams TextEncoder TextDecoder Headers atob btoa structuredClone "
+    "setTimeout clearTimeout crypto reportProgress tasks".split()
+)
+"""Globals that are taken into constants before the task's code: each use of a global of a compartment goes through a proxy otherwise."""
+
+MARK = "/**/"
+"""Ends what stands before the task's code on the first line."""
+
+
+def compose(code: PreparedCode) -> tuple[str, str]:
+    """Return the script and its digest (SHA-256, hexadecimal). Line numbers are those of the task's file."""
+    names = sorted(CAPTURED & code.identifiers)
+    capture = f"const {{ {', '.join(names)} }} = globalThis; " if names else ""
+    script = f'(() => {{ "use strict"; {capture}return (() => {{ {MARK}{code.body}\n}})(); }})()\n//# sourceURL=main.js'
+    return script, hashlib.sha256(script.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def first_line_shift(script: str) -> int:
+    """Return how many columns the first line of the task's code was moved to the right."""
+    return script.index(MARK) + len(MARK)

@@ -1,0 +1,65 @@
+"""Build the JavaScript realm that tasks run in: SES lockdown, our globals, and the functions that start and end a run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+SES = HERE / "ses.umd.min.js"
+PARTS = (
+    "rejections", "errors", "inspect", "encoding", "url", "events", "headers", "clone", "crypto", "console", "timers", "output", "run",
+)  # fmt: skip
+"""The files of `realm/` in the order in which they are evaluated; the first runs between SES's repair and its hardening."""
+
+CONSOLE = (
+    "globalThis.console = Object.fromEntries(['log','info','warn','error','debug','trace','group','groupEnd','groupCollapsed','assert','dir',"
+    "'dirxml','table','count','countReset','time','timeLog','timeEnd','profile','profileEnd','timeStamp','exception','clear']"
+    ".map((name) => [name, () => {}]))"
+)
+"""SES wants a console; the start realm's says nothing."""
+
+REPAIR = (
+    "repairIntrinsics({ errorTaming: 'unsafe', consoleTaming: 'unsafe', overrideTaming: 'severe', evalTaming: 'safe-eval',"
+    " domainTaming: 'unsafe', localeTaming: 'unsafe', stackFiltering: 'verbose', reporting: 'none' })"
+)
+"""Errors keep their stack and line, dates and numbers their locale; everything else is SES's strict default."""
+
+
+@dataclass(frozen=True, slots=True)
+class Realm:
+    """The functions of `realm/*.js` that the worker calls. All take and return text and numbers only."""
+
+    start: Callable[..., Any]
+    fire: Callable[[int], Any]
+    settle: Callable[[int, bool, str], Any]
+    settled: Callable[[], bool]
+    rejected: Callable[[], Any]
+    report: Callable[[Any], Any]
+    output: Callable[[], str | None]
+    end: Callable[[], str]
+    allowed: tuple[str, ...]
+
+
+def build(core: Any, host_functions: list[Callable[..., Any]]) -> Realm:
+    """Lock the start realm down and build the kit in it. `core` is the native core, already loaded."""
+    core.eval(CONSOLE)
+    core.eval(SES.read_text(encoding="utf-8"))
+    core.eval(REPAIR)
+    parts = ",\n".join((HERE / "realm" / f"{name}.js").read_text(encoding="utf-8") for name in PARTS)
+    boot = (HERE / "realm" / "boot.js").read_text(encoding="utf-8")
+    kit = core.eval(f"(...host) => ({boot})([{parts}], ...host)")(*host_functions)
+    core.eval("for (const name of ['debuggerGlobal', 'WebAssembly', 'eval', 'Function']) delete globalThis[name]")
+    return Realm(
+        start=kit["start"],
+        fire=kit["fire"],
+        settle=kit["settle"],
+        settled=kit["settled"],
+        rejected=kit["rejected"],
+        report=kit["report"],
+        output=kit["output"],
+        end=kit["end"],
+        allowed=tuple(kit["allowed"]),
+    )

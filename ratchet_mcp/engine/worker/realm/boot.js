@@ -1,0 +1,30 @@
+// Build the realm's own kit. `parts` are the other files of this folder, `host` the functions of host.py.
+(parts, log, progress, call, startTimer, clearTimer, random, parseUrl) => {
+  'use strict';
+
+  let id = 0;
+  const realm = {
+    globals: {},
+    limits: { outputBytes: 0, inputBytes: 0 },
+    nextId: () => (id += 1),
+    resetIds: () => { id = 0; },
+    host: {
+      log: (level, text) => { log(level, text); },
+      progress: (text) => { progress(text); },
+      call: (number, method, text) => { call(number, method, text); },
+      startTimer: (number, milliseconds) => { startTimer(number, milliseconds); },
+      clearTimer: (number) => { clearTimer(number); },
+      random: (count) => `${random(count)}`,
+      parseUrl: (url, base, changed, value) => `${parseUrl(url, base, changed, value) || ''}`,
+    },
+  };
+  const [rejections, ...rest] = parts;
+  rejections(realm);
+  hardenIntrinsics();
+  for (const part of rest) part(realm);
+  harden(realm.globals);
+  harden(Intl);
+  harden(Float32Array);
+  harden(Float64Array);
+  return realm;
+}

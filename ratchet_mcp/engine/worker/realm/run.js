@@ -1,0 +1,180 @@
+// One run: a fresh compartment, the task's function, its result or its failure.
+(realm) => {
+  'use strict';
+
+  // Every name a task may find on its global object. Nothing else is there.
+  const LANGUAGE = [
+    'globalThis', 'undefined', 'NaN', 'Infinity', 'isFinite', 'isNaN', 'parseFloat', 'parseInt', 'decodeURI', 'decodeURIComponent', 'encodeURI',
+    'encodeURIComponent', 'escape', 'unescape', 'eval', 'Function', 'Object', 'Array', 'ArrayBuffer', 'BigInt', 'BigInt64Array', 'BigUint64Array',
+    'Boolean', 'DataView', 'Date', 'Error', 'AggregateError', 'EvalError', 'RangeError', 'ReferenceError', 'SyntaxError', 'TypeError', 'URIError',
+    'Float32Array', 'Float64Array', 'Int8Array', 'Int16Array', 'Int32Array', 'Uint8Array', 'Uint8ClampedArray', 'Uint16Array', 'Uint32Array',
+    'Intl', 'Iterator', 'JSON', 'Map', 'Math', 'Number', 'Promise', 'Proxy', 'Reflect', 'RegExp', 'Set', 'String', 'Symbol', 'WeakMap', 'WeakSet',
+  ];
+  const OURS = [
+    'console', 'fetch', 'Headers', 'URL', 'URLSearchParams', 'TextEncoder', 'TextDecoder', 'atob', 'btoa', 'structuredClone', 'setTimeout',
+    'clearTimeout', 'setInterval', 'clearInterval', 'setImmediate', 'clearImmediate', 'queueMicrotask', 'crypto', 'Event', 'EventTarget',
+    'AbortController', 'AbortSignal', 'DOMException', 'reportProgress', 'tasks', 'self', 'global', 'AuthenticationError', 'AuthorizationError',
+    'NetworkError', 'HttpError', 'ValidationError', 'ConfigurationError', 'RateLimitError', 'ServiceUnavailableError', 'TimeoutError', 'DataError',
+  ];
+  realm.allowed = [...LANGUAGE, ...OURS];
+
+  const shared = {
+    ...realm.globals, // hardened, the same for every run: classes and functions without state
+    Date, Math, Intl, Float32Array, Float64Array,
+  };
+  const OPTIONS = { __options__: true };
+  const LENIENT = { __rejectSomeDirectEvalExpressions__: false }; // a direct eval sees the compartment's globals only
+  const allowed = new Set(realm.allowed);
+  const unwanted = Object.getOwnPropertyNames(new Compartment({ ...OPTIONS }).globalThis).filter((key) => !allowed.has(key));
+
+  const IDLE = { live: false, fire() {}, settle() {}, setTimeout() {} };
+  realm.current = IDLE;
+  const reported = [];
+
+  const makeRun = (id) => {
+    const calls = new Map();
+    const run = {
+      id, live: true, calls, outcome: undefined,
+      // Answer a host call: `value` is JSON text.
+      settle(call, ok, value) {
+        const waiting = calls.get(call);
+        if (!waiting) return;
+        calls.delete(call);
+        if (ok) waiting.resolve(JSON.parse(value));
+        else waiting.reject(realm.hostError(JSON.parse(value)));
+      },
+      // An error in a callback of the task that nothing can catch.
+      crash(error) { if (run.live && run.outcome === undefined) run.outcome = thrown(error); },
+    };
+    return run;
+  };
+
+  const hostCall = (run, method, args) => new Promise((resolve, reject) => {
+    if (!run.live) throw new Error('The run has ended');
+    const packed = realm.stringify(args, realm.limits.inputBytes);
+    if (packed.thrown !== undefined) throw packed.thrown;
+    if (packed.failure) throw new realm.globals.DataError(`${method}: ${packed.failure.message}`, { path: packed.failure.path });
+    const call = realm.nextId();
+    run.calls.set(call, { resolve, reject });
+    realm.host.call(call, method, packed.text);
+  });
+
+  const endowments = (run) => {
+    const timers = realm.makeTimers(run);
+    run.setTimeout = timers.setTimeout;
+    return {
+      ...shared,
+      ...timers,
+      console: realm.makeConsole(run),
+      tasks: { call: (name, input = {}) => hostCall(run, 'tasks.call', { task: `${name}`, input }) },
+      fetch: () => {
+        throw new realm.globals.ConfigurationError('Network access is not configured: this server gives tasks no network. Pass the data in as input instead.');
+      },
+      reportProgress: (progress, step, message, data) => {
+        const value = Number(progress);
+        if (!Number.isFinite(value)) throw new TypeError(`reportProgress: expected a number, got ${realm.inspect(progress)}`);
+        const text = (item) => (item === undefined || item === null ? undefined : realm.clip(`${item}`).slice(0, 1000));
+        const packed = realm.stringify({ progress: value, step: text(step), message: text(message), data }, 65536);
+        if (packed.thrown !== undefined) throw packed.thrown;
+        if (packed.failure) throw new TypeError(`reportProgress: ${packed.failure.message}`);
+        if (run.live) realm.host.progress(packed.text);
+      },
+    };
+  };
+
+  const own = (error, key, type) => {
+    const slot = Object.getOwnPropertyDescriptor(error, key);
+    return slot && typeof slot.value === type ? slot.value : undefined;
+  };
+
+  // What was thrown, as plain data. Never throws itself.
+  const describe = (error) => {
+    const facts = { kind: 'thrown', message: '', name: 'Error' };
+    try {
+      if (typeof error !== 'object' || error === null) return { ...facts, name: typeof error, message: realm.inspect(error), primitive: true };
+      const described = realm.errorText(error);
+      const split = described.indexOf(': ');
+      facts.name = error instanceof Error ? (split < 0 ? described : described.slice(0, split)).slice(0, 200) : 'Object';
+      facts.message = error instanceof Error ? (split < 0 ? '' : described.slice(split + 2)) : realm.inspect(error);
+      if (error instanceof Error) {
+        try { facts.stack = realm.clip(`${error.stack}`).slice(0, 8000); } catch { /* a hostile stack */ }
+        facts.line = own(error, 'lineNumber', 'number');
+        facts.column = own(error, 'columnNumber', 'number');
+        facts.file = own(error, 'fileName', 'string');
+      }
+      facts.code = own(error, 'code', 'string');
+      const data = Object.getOwnPropertyDescriptor(error, 'data');
+      if (data && 'value' in data) facts.data = JSON.parse(realm.stringify(data.value, 65536).text || 'null');
+    } catch { /* what is known so far has to do */ }
+    return facts;
+  };
+
+  const thrown = (error) => ({ error: describe(error), reason: error });
+  const refused = (failure) => ({ error: { kind: 'output', ...failure } });
+  const finish = (run, value) => {
+    const packed = realm.stringify(value, realm.limits.outputBytes);
+    if (packed.thrown !== undefined) run.outcome = thrown(packed.thrown);
+    else if (packed.failure) run.outcome = refused(packed.failure);
+    else run.outcome = { output: packed.text };
+  };
+
+  const load = (run, script) => {
+    const compartment = new Compartment({ ...OPTIONS, globals: endowments(run) });
+    const global = compartment.globalThis;
+    for (const key of unwanted) delete global[key];
+    global.self = global;
+    global.global = global;
+    return compartment.evaluate(script, LENIENT);
+  };
+
+  // Start a run. Afterwards the host drains the promise jobs and asks for `outcome()`.
+  realm.start = (id, script, inputText, contextText, outputBytes, inputBytes) => {
+    realm.limits = { outputBytes, inputBytes };
+    realm.forgetRejections();
+    realm.resetIds();
+    const run = realm.current = makeRun(id);
+    try {
+      const task = load(run, script);
+      const result = task(JSON.parse(inputText), JSON.parse(contextText));
+      const then = typeof result === 'object' && result !== null && result instanceof Promise;
+      if (!then && !(typeof result === 'object' && result !== null && typeof result.then === 'function')) return finish(run, result);
+      Promise.resolve(result).then(
+        (value) => { if (run.outcome === undefined) finish(run, value); },
+        (error) => { if (run.outcome === undefined) run.outcome = thrown(error); },
+      ).catch((error) => run.crash(error));
+    } catch (error) {
+      run.outcome = thrown(error);
+    }
+    return undefined;
+  };
+
+  realm.fire = (id) => {
+    const run = realm.current;
+    try { run.fire(id); } catch (error) { run.crash(error); }
+  };
+  realm.settle = (call, ok, value) => realm.current.settle(call, ok, value);
+  realm.settled = () => realm.current.outcome !== undefined;
+
+  // The host learnt of a promise that was rejected with this reason while nothing handled it
+  // (the bridge wraps primitive reasons into objects).
+  realm.report = (reason) => {
+    const wrapped = reason instanceof Number || reason instanceof String || reason instanceof Boolean;
+    reported.push(wrapped ? reason.valueOf() : reason);
+  };
+
+  // The output of the run as JSON text, if it has one.
+  realm.output = () => (realm.current.outcome === undefined ? undefined : realm.current.outcome.output);
+
+  // The rest of how the run ended, as JSON text; afterwards nothing that the task left behind has any effect.
+  realm.end = () => {
+    const run = realm.current;
+    const left = { timers: run.timers ? run.timers.size : 0, calls: run.calls.size };
+    run.live = false;
+    if (run.timers) run.timers.clear();
+    realm.current = IDLE;
+    const { error, reason } = run.outcome || { error: { kind: 'never_settles' } };
+    const lost = realm.unhandled(reported.splice(0)).filter((other) => error === undefined || !Object.is(other, reason)).map(describe);
+    realm.forgetRejections();
+    return JSON.stringify({ error, lost, left });
+  };
+}
