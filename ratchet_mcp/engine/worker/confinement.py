@@ -12,9 +12,9 @@ import sys
 from typing import Any
 
 ALLOWED = (
-    "read write readv writev close fstat lseek mmap munmap mprotect madvise brk mremap membarrier futex sched_yield sched_getaffinity "
-    "nanosleep clock_nanosleep clock_gettime clock_getres gettimeofday rt_sigaction rt_sigprocmask rt_sigreturn sigaltstack exit exit_group "
-    "poll ppoll select pselect6 getpid gettid getrandom rseq set_robust_list getrusage restart_syscall"
+    "read write readv writev close fstat lseek mmap munmap mprotect madvise brk mremap membarrier futex sched_yield "
+    "sched_getaffinity nanosleep clock_nanosleep clock_gettime clock_getres gettimeofday rt_sigaction rt_sigprocmask rt_sigreturn "
+    "sigaltstack exit exit_group poll ppoll select pselect6 getpid gettid getrandom rseq set_robust_list getrusage restart_syscall"
 ).split()
 """System calls a running worker may make, without looking at their arguments."""
 

@@ -43,7 +43,7 @@ class JobQueue:
 
     def install(self) -> None:
         """Become the running loop of this thread."""
-        asyncio.events._set_running_loop(self)  # type: ignore[arg-type]  # noqa: SLF001
+        asyncio.events._set_running_loop(self)  # type: ignore[arg-type]
 
     def call_soon_threadsafe(self, callback: Callable[..., Any], *arguments: Any, **_: Any) -> JobQueue:
         """Queue a promise job (called by the native core)."""

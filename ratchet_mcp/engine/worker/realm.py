@@ -15,9 +15,9 @@ PARTS = (
 """The files of `realm/` in the order in which they are evaluated; the first runs between SES's repair and its hardening."""
 
 CONSOLE = (
-    "globalThis.console = Object.fromEntries(['log','info','warn','error','debug','trace','group','groupEnd','groupCollapsed','assert','dir',"
-    "'dirxml','table','count','countReset','time','timeLog','timeEnd','profile','profileEnd','timeStamp','exception','clear']"
-    ".map((name) => [name, () => {}]))"
+    "globalThis.console = Object.fromEntries(['log', 'info', 'warn', 'error', 'debug', 'trace', 'group', 'groupEnd', 'groupCollapsed',"
+    " 'assert', 'dir', 'dirxml', 'table', 'count', 'countReset', 'time', 'timeLog', 'timeEnd', 'profile', 'profileEnd', 'timeStamp',"
+    " 'exception', 'clear'].map((name) => [name, () => {}]))"
 )
 """SES wants a console; the start realm's says nothing."""
 
