@@ -26,6 +26,12 @@ class Watchdog:
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(INTERVAL, self._look)
 
+    def close(self) -> None:
+        """Look no more."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
     def _look(self) -> None:
         self._timer = None
         busy = [(worker, worker.active) for worker in self._workers() if worker.active is not None and not worker.active.ended.done()]
