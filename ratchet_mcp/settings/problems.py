@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Any
 
@@ -51,20 +52,26 @@ def _nearest(path: KeyPath, origin: Origin) -> str | None:
     """Name the key that was probably meant: in the same section, else the same word anywhere."""
     word = str(path[-1])
     if len(path) == 1:
-        near = get_close_matches(word, Settings.model_fields, 1)
+        near = near_names(word, Settings.model_fields)
         everywhere = [key.path for key in keys() if key.name == word]
         found = near[0] if near else next(iter(everywhere), None)
     elif path[:2] == ("registry", "sources"):
-        near = get_close_matches(word, SourceSettings.model_fields, 1)
+        near = near_names(word, SourceSettings.model_fields)
         found = ".".join(str(part) for part in (*path[:-1], near[0])) if near else None
     else:
         section = str(path[0])
-        here = get_close_matches(word, sections()[section].model_fields, 1)
+        here = near_names(word, sections()[section].model_fields)
         elsewhere = [key.path for key in keys() if key.name == word]
         found = f"{section}.{here[0]}" if here else next(iter(elsewhere), None)
     if found is not None and origin.kind == "environment":
         return "RATCHET_" + found.replace(".", "__").upper()
     return found
+
+
+def near_names(word: str, names: Iterable[str]) -> list[str]:
+    """Return the names that `word` was probably meant to be, the likeliest first: alike, or one within the other."""
+    candidates = list(names)
+    return get_close_matches(word, candidates, 1) or [name for name in candidates if word and (word in name or name in word)]
 
 
 def _show(value: Any) -> str:

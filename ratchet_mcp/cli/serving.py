@@ -1,0 +1,58 @@
+"""`ratchet serve`, `ratchet mcp` and `ratchet mcp-serve`: the servers."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ratchet_mcp.cli import options
+
+
+class Transport(StrEnum):
+    """How an MCP client reaches the server."""
+
+    STDIO = "stdio"
+    HTTP = "http"
+    SSE = "sse"
+
+
+TransportOption = Annotated[Transport, typer.Option("--transport", help="stdio for a client that starts this; http or sse to listen.")]
+
+
+def serve(host: options.Host = None, port: options.Port = None, config: options.Config = None, profile: options.Profile = None) -> None:
+    """Serve over HTTP: /mcp (Streamable HTTP), /sse and /messages/ (legacy SSE), /health."""
+    from ratchet_mcp.api.serve import serve as serve_http
+    from ratchet_mcp.settings.loader import load
+
+    serve_http(load(config, profile, {"server": {"host": host, "port": port}}))
+
+
+def mcp(
+    transport: TransportOption = Transport.STDIO,
+    host: options.Host = None,
+    port: options.Port = None,
+    config: options.Config = None,
+    profile: options.Profile = None,
+) -> None:
+    """Serve MCP over the given transport."""
+    if transport is Transport.STDIO:
+        if host is not None or port is not None:
+            raise typer.BadParameter("--host and --port need --transport http or sse")
+        _stdio(config, profile)
+    else:
+        serve(host, port, config, profile)
+
+
+def mcp_serve(config: options.Config = None, profile: options.Profile = None) -> None:
+    """Serve MCP over stdin and stdout, as ratchet-mcp does."""
+    _stdio(config, profile)
+
+
+def _stdio(config: Path | None, profile: str | None) -> None:
+    from ratchet_mcp.mcp.stdio_main import main
+
+    arguments = [*(["--config", str(config)] if config else []), *(["--profile", profile] if profile else [])]
+    raise typer.Exit(main(arguments))
