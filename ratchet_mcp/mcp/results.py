@@ -53,7 +53,8 @@ def from_error(error: RatchetError) -> ToolResult:
 
 def wire(structured: dict[str, Any], *texts: str, failed: bool = False) -> ToolResult:
     """Return a `CallToolResult` in its wire shape."""
-    return {"content": [{"type": "text", "text": text} for text in texts], "structuredContent": structured, "isError": failed}
+    content = [{"type": "text", "text": text} for text in texts]
+    return {"resultType": "complete", "content": content, "structuredContent": structured, "isError": failed}
 
 
 def printable(text: str) -> str:
