@@ -146,10 +146,14 @@ function columnNames(header, records, warn) {
   const given = Array.isArray(header) ? header : header ? (records.shift()?.fields ?? []) : [];
   const width = header === false ? records.reduce((most, { fields }) => Math.max(most, fields.length), 0) : given.length;
   const seen = new Set();
+  const repeats = new Map();
   return Array.from({ length: width }, (_, index) => {
     const base = given[index]?.trim() || `column_${index + 1}`;
     let name = base;
-    for (let number = 2; seen.has(name); number += 1) name = `${base}_${number}`;
+    for (let number = repeats.get(base) ?? 2; seen.has(name); number += 1) {
+      name = `${base}_${number}`;
+      repeats.set(base, number + 1);
+    }
     if (name !== base) warn(1, `column ${index + 1} repeats the name ${JSON.stringify(base)}: it is called ${JSON.stringify(name)}`);
     seen.add(name);
     return name;
