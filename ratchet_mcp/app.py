@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
 from types import TracebackType
@@ -157,7 +157,7 @@ class LazyRatchet:
 
 
 @asynccontextmanager
-async def _open(settings: Settings) -> AsyncIterator[Ratchet]:
+async def _open(settings: Settings) -> AsyncGenerator[Ratchet]:
     try:
         async with anyio.create_task_group() as services:
             pool = Hosted("the worker pool", lambda: _pool(settings))
@@ -180,7 +180,7 @@ async def _open(settings: Settings) -> AsyncIterator[Ratchet]:
 
 
 @asynccontextmanager
-async def _pool(settings: Settings) -> AsyncIterator[WorkerPool]:
+async def _pool(settings: Settings) -> AsyncGenerator[WorkerPool]:
     from ratchet_mcp.engine.pool import WorkerPool
 
     async with WorkerPool(settings.engine, settings.limits) as pool:
@@ -188,7 +188,7 @@ async def _pool(settings: Settings) -> AsyncIterator[WorkerPool]:
 
 
 @asynccontextmanager
-async def _store(settings: Settings) -> AsyncIterator[Store]:
+async def _store(settings: Settings) -> AsyncGenerator[Store]:
     from ratchet_mcp.store.opening import import_store
 
     store_class = await import_store()
@@ -197,7 +197,7 @@ async def _store(settings: Settings) -> AsyncIterator[Store]:
 
 
 @asynccontextmanager
-async def _catalog(settings: Settings) -> AsyncIterator[Catalog]:
+async def _catalog(settings: Settings) -> AsyncGenerator[Catalog]:
     from ratchet_mcp.registry.catalog import Catalog
 
     catalog = Catalog(settings.registry, settings.limits)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 
 import anyio
 from anyio.abc import TaskGroup, TaskStatus
@@ -67,6 +67,6 @@ def sole_error(group: BaseExceptionGroup[BaseException]) -> BaseException:
 
 def _leaves(error: BaseException) -> list[BaseException]:
     if isinstance(error, BaseExceptionGroup):
-        children: tuple[BaseException, ...] = error.exceptions
-        return [leaf for child in children for leaf in _leaves(child)]
+        group = cast("BaseExceptionGroup[BaseException]", error)
+        return [leaf for child in group.exceptions for leaf in _leaves(child)]
     return [error]

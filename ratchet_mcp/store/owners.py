@@ -1,0 +1,123 @@
+"""Who runs executions: this process among others, and which of them are dead.
+
+Several processes may share one database. A process that died, or has been silent for too long, leaves rows that say `running`:
+they become `interrupted`.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, delete, insert, or_, select, update
+
+from ratchet_mcp.errors import Interrupted
+from ratchet_mcp.store.records import UNFINISHED
+from ratchet_mcp.store.statements import EXECUTIONS, OWNERS
+
+INTERRUPTED = "The server that ran this stopped before it ended."
+
+
+class Owner:
+    """The row of our own process in the `owners` table. Its methods take a connection in a transaction."""
+
+    def __init__(self, id: str, timeout_seconds: float) -> None:
+        self.id = id
+        self._timeout = timedelta(seconds=timeout_seconds)
+        self._host = host_identity()
+        self._last_beat: float | None = None
+
+    def register(self, connection: Connection) -> int:
+        """Say that this process lives, and end what dead ones left; returns how many executions were interrupted."""
+        self._say_alive(connection)
+        return self._interrupt(connection, lambda row: self._dead(row, trust_living=True))
+
+    def beat(self, connection: Connection) -> None:
+        """Say that this process lives, and look after the others unless this process itself was asleep."""
+        awake = self._last_beat is not None and time.monotonic() - self._last_beat < self._timeout.total_seconds() / 2
+        self._say_alive(connection)
+        if awake:
+            self._interrupt(connection, lambda row: self._dead(row, trust_living=False))
+
+    def leave(self, connection: Connection) -> None:
+        """Say that this process ends; nothing of its own is left running."""
+        self._interrupt(connection, lambda row: row.id == self.id)
+
+    def _say_alive(self, connection: Connection) -> None:
+        now = datetime.now(UTC)
+        beaten = connection.execute(update(OWNERS).where(OWNERS.c.id == self.id).values(heartbeat_at=now))
+        if beaten.rowcount == 0:
+            facts = {"host": self._host, "pid": os.getpid(), "process_started": process_start(os.getpid())}
+            connection.execute(insert(OWNERS).values(id=self.id, started_at=now, heartbeat_at=now, **facts))
+        self._last_beat = time.monotonic()
+
+    def _dead(self, row: Any, *, trust_living: bool) -> bool:
+        """Tell whether an owner is dead. A process seen alive on this host is trusted at start: both may just have been asleep."""
+        if row.id == self.id:
+            return False
+        alive = is_alive(row.pid, row.process_started) if row.host == self._host else None
+        if alive is False:
+            return True
+        silent = datetime.now(UTC) - row.heartbeat_at > self._timeout
+        return silent and not (alive and trust_living)
+
+    def _interrupt(self, connection: Connection, chosen: Callable[[Any], bool]) -> int:
+        owners: Sequence[Any] = connection.execute(select(OWNERS)).all()
+        gone = [row.id for row in owners if chosen(row)]
+        left = [row.id for row in owners if row.id not in gone]
+        orphaned = or_(EXECUTIONS.c.owner.is_(None), EXECUTIONS.c.owner.not_in(left))
+        ending = {
+            "status": "interrupted",
+            "finished_at": datetime.now(UTC),
+            "error_code": Interrupted.code,
+            "error_message": INTERRUPTED,
+        }
+        ended = connection.execute(update(EXECUTIONS).where(EXECUTIONS.c.status.in_(UNFINISHED), orphaned).values(ending))
+        if gone:
+            connection.execute(delete(OWNERS).where(OWNERS.c.id.in_(gone)))
+        return ended.rowcount
+
+
+def host_identity() -> str:
+    """Name this machine, boot and process namespace: process ids mean the same only within one of them."""
+    parts = [socket.gethostname()]
+    for read in (_boot_id, _process_namespace):
+        try:
+            parts.append(read())
+        except OSError:
+            parts.append("-")
+    return "/".join(parts)
+
+
+def _boot_id() -> str:
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+
+
+def _process_namespace() -> str:
+    return str(Path("/proc/self/ns/pid").readlink())
+
+
+def process_start(pid: int) -> int | None:
+    """Return when a process started, in clock ticks since boot; None where the system does not tell."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return None
+    return int(stat.rpartition(")")[2].split()[19])
+
+
+def is_alive(pid: int, started: int | None) -> bool | None:
+    """Tell whether the process lives that had this id and start time; None when that cannot be known."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    now = process_start(pid)
+    return None if started is None or now is None else now == started

@@ -1,0 +1,90 @@
+"""What goes into the store and comes out of it: plain values, no database."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+UNFINISHED = ("queued", "running")
+"""The statuses of an execution that has not ended."""
+
+
+class JsonText(str):
+    """JSON that is already text, so that it is not encoded again."""
+
+    __slots__ = ()
+
+
+@dataclass(slots=True)
+class TaskRecord:
+    """One version of one task as it was when it ran. `uuid` is the task's own, the row's id follows from content."""
+
+    uuid: str
+    name: str
+    version: str
+    digest: str
+    title: str
+    description: str
+    origin: str
+    source: str
+    input_schema: Mapping[str, Any]
+    output_schema: Mapping[str, Any]
+    location: str | None = None
+
+
+@dataclass(slots=True)
+class ExecutionRecord:
+    """One execution. `input` and `output` may be `JsonText` on the way in; listings leave them, `limits`, `progress` and `warnings` out."""
+
+    id: str
+    task: str
+    version: str
+    status: str
+    origin: str
+    principal: str
+    created_at: datetime
+    task_uuid: str | None = None
+    task_id: str | None = None
+    job_id: str | None = None
+    parent_id: str | None = None
+    attempt: int = 1
+    owner: str | None = None
+    worker_id: str | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    queue_ms: float | None = None
+    run_ms: float | None = None
+    total_ms: float | None = None
+    input: Any = None
+    output: Any = None
+    error: dict[str, Any] | None = None
+    progress: dict[str, Any] | None = None
+    limits: dict[str, Any] = field(default_factory=dict[str, Any])
+    warnings: list[str] = field(default_factory=list[str])
+    cancel_requested_at: datetime | None = None
+    cancel_reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LogRecord:
+    """One line that a task logged. `sequence` counts from 0 within the execution."""
+
+    sequence: int
+    at: datetime
+    level: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutionFilter:
+    """Which executions to list; what is None does not restrict. `after` is the (created_at, id) of the last row already seen."""
+
+    task: str | None = None
+    version: str | None = None
+    task_uuid: str | None = None
+    status: str | None = None
+    origin: str | None = None
+    since: datetime | None = None
+    after: tuple[datetime, str] | None = None

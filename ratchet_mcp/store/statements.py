@@ -1,0 +1,75 @@
+"""The statements of the hot path, built once so that the writer can group their rows."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from sqlalchemy import Executable, Table, bindparam, insert, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from ratchet_mcp.store import tables
+from ratchet_mcp.store.writer import Write
+
+
+def table(row: type[tables.Table]) -> Table:
+    """Return the SQLAlchemy table of a row class."""
+    return cast("Table", row.__table__)  # type: ignore[attr-defined]  # SQLModel sets it on classes with table=True
+
+
+EXECUTIONS = table(tables.ExecutionRow)
+INPUTS = table(tables.ExecutionInputRow)
+RESULTS = table(tables.ExecutionResultRow)
+LOG_LINES = table(tables.LogLineRow)
+TASKS = table(tables.TaskRow)
+OWNERS = table(tables.OwnerRow)
+
+BEGIN_COLUMNS = (
+    "id",
+    "task_id",
+    "job_id",
+    "parent_id",
+    "task",
+    "version",
+    "task_uuid",
+    "status",
+    "origin",
+    "principal",
+    "attempt",
+    "owner",
+    "created_at",
+    "limits",
+)
+FINISH_COLUMNS = (
+    "status",
+    "worker_id",
+    "started_at",
+    "finished_at",
+    "queue_ms",
+    "run_ms",
+    "total_ms",
+    "error_code",
+    "error_message",
+    "progress",
+    "warnings",
+    "cancel_reason",
+)
+STARTED_COLUMNS = ("status", "started_at", "progress")
+
+
+def _update_execution(columns: tuple[str, ...]) -> Executable:
+    return update(EXECUTIONS).where(EXECUTIONS.c.id == bindparam("row_id")).values({name: bindparam(name) for name in columns})
+
+
+BEGIN = Write(insert(EXECUTIONS).values({name: bindparam(name) for name in BEGIN_COLUMNS}), 1)
+INPUT = Write(insert(INPUTS), 2)
+LOGS = Write(insert(LOG_LINES), 3)
+STARTED = Write(_update_execution(STARTED_COLUMNS), 4)
+FINISH = Write(_update_execution(FINISH_COLUMNS), 5)
+RESULT = Write(insert(RESULTS), 6)
+
+
+def keep_task(dialect: str) -> Write:
+    """Return the statement that writes a task's row, or refreshes what may differ while its content is the same."""
+    add: Any = postgresql.insert(TASKS) if dialect == "postgresql" else sqlite.insert(TASKS)
+    changing = ("title", "description", "origin", "location", "updated_at")
+    return Write(add.on_conflict_do_update(index_elements=["id"], set_={name: add.excluded[name] for name in changing}), 0)

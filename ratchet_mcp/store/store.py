@@ -1,0 +1,92 @@
+"""The store: one database, opened, migrated and looked after."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
+
+import anyio
+import anyio.to_thread
+from loguru import logger
+from uuid_utils.compat import uuid7
+
+from ratchet_mcp.settings import StoreSettings
+from ratchet_mcp.store.database import Database
+from ratchet_mcp.store.executions import ExecutionRepository
+from ratchet_mcp.store.failures import describe
+from ratchet_mcp.store.migrate import migrate
+from ratchet_mcp.store.owners import Owner
+from ratchet_mcp.store.tasks import TaskRepository
+from ratchet_mcp.store.writer import Writer
+
+
+class Store:
+    """What is remembered. `owner` names this process in it, `url` is the database's without credentials."""
+
+    def __init__(self, database: Database, writer: Writer, owner: str) -> None:
+        self.owner = owner
+        self.url = database.location.shown
+        self.tasks = TaskRepository(database)
+        self.executions = ExecutionRepository(database, writer, self.tasks, owner)
+        self._database = database
+        self._writer = writer
+
+    @classmethod
+    def open(cls, settings: StoreSettings) -> AbstractAsyncContextManager[Store]:
+        """Open the database: apply missing migrations, end what dead processes left running, start the writer.
+
+        Raises `StoreFailed`, which names the database, when it cannot be used.
+        """
+        return _open(settings)
+
+    def status(self) -> dict[str, Any]:
+        """Return `{backend, url, durability, pending, rows_written, commits, size_bytes, last_failure}`."""
+        return {
+            "backend": self._database.location.backend,
+            "url": self.url,
+            "durability": self._database.settings.durability,
+            "pending": self._writer.pending,
+            "rows_written": self._writer.rows_written,
+            "commits": self._writer.commits,
+            "size_bytes": self._database.size(),
+            "last_failure": self._writer.last_failure,
+        }
+
+
+@asynccontextmanager
+async def _open(settings: StoreSettings) -> AsyncGenerator[Store]:
+    owner = Owner(str(uuid7()), settings.owner_timeout_seconds)
+    database = await anyio.to_thread.run_sync(_prepare, settings, owner)
+    writer = Writer(database, owner.beat, settings.heartbeat_seconds, limit=settings.queue_size)
+    try:
+        yield Store(database, writer, owner.id)
+    finally:
+        with anyio.CancelScope(shield=True):
+            await anyio.to_thread.run_sync(_close, database, writer, owner)
+
+
+def _prepare(settings: StoreSettings, owner: Owner) -> Database:
+    database = Database.at(settings)
+    try:
+        migrate(database)
+        with database.guard, database.connect() as connection, connection.begin():
+            interrupted = owner.register(connection)
+    except Exception as error:
+        database.close()
+        raise describe(error, database.location.shown) from error
+    if interrupted:
+        logger.warning("{} executions of a server that had stopped are now interrupted", interrupted)
+    return database
+
+
+def _close(database: Database, writer: Writer, owner: Owner) -> None:
+    if not writer.close(database.settings.busy_timeout_seconds * 2 + 5):
+        logger.error("The store's writer did not end; rows may be missing")
+        return
+    try:
+        with database.guard, database.connect() as connection, connection.begin():
+            owner.leave(connection)
+    except Exception as error:
+        logger.warning("The store could not be left cleanly: {}", describe(error, database.location.shown))
+    database.close()

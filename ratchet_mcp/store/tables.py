@@ -1,0 +1,235 @@
+"""The tables: a task has executions, jobs and schedules; a schedule makes jobs; an execution has log lines.
+
+`metadata` and the migrations say the same; a test compares them.
+"""
+
+# pyright: reportAssignmentType=false
+# SQLModel declares __tablename__ as a declared_attr, and takes the plain name that its own documentation shows.
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+
+from sqlalchemy import Index, MetaData, Text, text
+from sqlmodel import Field, SQLModel
+
+from ratchet_mcp.store.types import Identifier, Json, JsonToTheLetter, RowNumber, UtcMs
+
+NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+OnDelete = Literal["CASCADE", "SET NULL", "RESTRICT"]
+
+
+class Table(SQLModel):
+    """The base of our tables, with names for all constraints so that migrations can speak of them."""
+
+    metadata = MetaData(naming_convention=NAMING)
+
+
+def _id(**options: Any) -> Any:
+    return Field(primary_key=True, sa_type=Identifier, **options)
+
+
+def _reference(target: str, *, on_delete: OnDelete = "SET NULL", **options: Any) -> Any:
+    return Field(default=None, foreign_key=target, ondelete=on_delete, nullable=True, sa_type=Identifier, **options)
+
+
+def _instant(*, nullable: bool = False) -> Any:
+    return Field(default=None, sa_type=UtcMs, nullable=nullable) if nullable else Field(sa_type=UtcMs, nullable=False)
+
+
+def _text(*, nullable: bool = False) -> Any:
+    return Field(default=None, sa_type=Text, nullable=True) if nullable else Field(sa_type=Text, nullable=False)
+
+
+def _json(kind: Any = Json) -> Any:
+    return Field(default=None, sa_type=kind, nullable=True)
+
+
+def _where(condition: str) -> dict[str, Any]:
+    return {"sqlite_where": text(condition), "postgresql_where": text(condition)}
+
+
+class TaskRow(Table, table=True):
+    """One content of one version of a task; `id` follows from uuid, name, version and digest."""
+
+    __tablename__ = "tasks"
+    __table_args__ = (Index(None, "name", "version"), Index(None, "uuid"))
+
+    id: str = _id()
+    uuid: str = Field(sa_type=Identifier, nullable=False)
+    name: str
+    version: str
+    digest: str
+    title: str = _text()
+    description: str = _text()
+    origin: str
+    location: str | None = _text(nullable=True)
+    source: str = _text()
+    input_schema: Any = _json(JsonToTheLetter)
+    output_schema: Any = _json(JsonToTheLetter)
+    created_at: datetime = _instant()
+    updated_at: datetime = _instant()
+
+
+class ScheduleRow(Table, table=True):
+    """When a task is to run again and again."""
+
+    __tablename__ = "schedules"
+    __table_args__ = (Index(None, "active", "next_run"), Index(None, "task_id"))
+
+    id: str = _id()
+    task_id: str | None = _reference("tasks.id")
+    task: str
+    version: str | None = None
+    name: str | None = None
+    cron: str
+    timezone: str
+    input: Any = _json(JsonToTheLetter)
+    priority: int = 0
+    active: bool = True
+    missed: str
+    retry_policy: Any = _json()
+    principal: str
+    next_run: datetime | None = _instant(nullable=True)
+    last_run: datetime | None = _instant(nullable=True)
+    created_at: datetime = _instant()
+    updated_at: datetime = _instant()
+
+
+class JobRow(Table, table=True):
+    """A run that waits for its turn, with its retries."""
+
+    __tablename__ = "jobs"
+    __table_args__ = (
+        Index(None, "status", "priority", "run_at"),
+        Index(None, "created_at", "id"),
+        Index(None, "task_id"),
+        Index(None, "schedule_id"),
+        Index(None, "unique_key", unique=True),
+    )
+
+    id: str = _id()
+    task_id: str | None = _reference("tasks.id")
+    schedule_id: str | None = _reference("schedules.id")
+    task: str
+    version: str | None = None
+    origin: str
+    principal: str
+    input: Any = _json(JsonToTheLetter)
+    priority: int = 0
+    status: str
+    attempts: int = 0
+    max_attempts: int = 1
+    retry_policy: Any = _json()
+    timeout_seconds: float | None = None
+    unique_key: str | None = None
+    run_at: datetime = _instant()
+    owner: str | None = None
+    lease_until: datetime | None = _instant(nullable=True)
+    last_error: Any = _json()
+    cancel_requested_at: datetime | None = _instant(nullable=True)
+    cancel_reason: str | None = _text(nullable=True)
+    created_at: datetime = _instant()
+    updated_at: datetime = _instant()
+    finished_at: datetime | None = _instant(nullable=True)
+
+
+class ExecutionRow(Table, table=True):
+    """One run, without its big values: listing reads only this table."""
+
+    __tablename__ = "executions"
+    __table_args__ = (
+        Index(None, "created_at", "id"),
+        Index(None, "task", "created_at", "id"),
+        Index(None, "status", "created_at", "id"),
+        Index(None, "origin", "created_at", "id"),
+        Index(None, "task", "status", "created_at", "id"),
+        Index(None, "parent_id", **_where("parent_id IS NOT NULL")),
+        Index(None, "job_id", **_where("job_id IS NOT NULL")),
+        Index(None, "task_id"),
+        Index(None, "task_uuid", "created_at", "id"),
+    )
+
+    id: str = _id()
+    task_id: str | None = _reference("tasks.id")
+    job_id: str | None = _reference("jobs.id")
+    parent_id: str | None = _reference("executions.id")
+    task: str
+    version: str
+    task_uuid: str | None = Field(default=None, sa_type=Identifier, nullable=True)
+    status: str
+    origin: str
+    principal: str
+    attempt: int
+    owner: str | None = None
+    worker_id: str | None = None
+    created_at: datetime = _instant()
+    started_at: datetime | None = _instant(nullable=True)
+    finished_at: datetime | None = _instant(nullable=True)
+    queue_ms: float | None = None
+    run_ms: float | None = None
+    total_ms: float | None = None
+    error_code: str | None = None
+    error_message: str | None = _text(nullable=True)
+    limits: Any = _json()
+    progress: Any = _json(JsonToTheLetter)
+    warnings: Any = _json()
+    cancel_requested_at: datetime | None = _instant(nullable=True)
+    cancel_reason: str | None = _text(nullable=True)
+
+
+class ExecutionInputRow(Table, table=True):
+    """What an execution was given."""
+
+    __tablename__ = "execution_inputs"
+
+    execution_id: str = _id(foreign_key="executions.id", ondelete="CASCADE")
+    input: Any = _json(JsonToTheLetter)
+
+
+class ExecutionResultRow(Table, table=True):
+    """What an execution gave: its output, or its whole error."""
+
+    __tablename__ = "execution_results"
+
+    execution_id: str = _id(foreign_key="executions.id", ondelete="CASCADE")
+    output: Any = _json(JsonToTheLetter)
+    error: Any = _json(JsonToTheLetter)
+
+
+class LogLineRow(Table, table=True):
+    """One line that a task logged."""
+
+    __tablename__ = "log_lines"
+    __table_args__ = (Index(None, "execution_id", "sequence", unique=True),)
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=RowNumber)
+    execution_id: str = Field(foreign_key="executions.id", ondelete="CASCADE", nullable=False, sa_type=Identifier)
+    sequence: int
+    at: datetime = _instant()
+    level: str
+    message: str = _text()
+
+
+class OwnerRow(Table, table=True):
+    """One process that runs executions, and when it last said that it lives."""
+
+    __tablename__ = "owners"
+
+    id: str = _id()
+    host: str
+    pid: int
+    process_started: int | None = Field(default=None, sa_type=RowNumber, nullable=True)
+    started_at: datetime = _instant()
+    heartbeat_at: datetime = _instant()
+
+
+metadata = Table.metadata

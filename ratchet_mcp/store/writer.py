@@ -1,0 +1,248 @@
+"""The group-commit writer: one thread, one connection, everything that piled up during the last COMMIT in the next one.
+
+There is no timer: batch size follows the load by itself. Callers get their answer after the COMMIT.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, TypeVar, cast
+
+from loguru import logger
+from sqlalchemy import Connection, Executable
+
+from ratchet_mcp.errors import Busy, StoreFailed
+from ratchet_mcp.store.database import Database
+from ratchet_mcp.store.failures import concerns_one_row, connection_lost, describe
+
+T = TypeVar("T")
+Work = Callable[[Connection], Any]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Write:
+    """A statement of the hot path. In one transaction lower ranks go first, and one statement's rows go together."""
+
+    statement: Executable
+    rank: int
+
+
+Row = tuple[Write, dict[str, Any]]
+
+
+@dataclass(slots=True, eq=False)
+class _Item:
+    """What one caller asked for: rows that belong together, or some work of its own."""
+
+    rows: tuple[Row, ...]
+    work: Work | None
+    future: asyncio.Future[Any]
+    loop: asyncio.AbstractEventLoop
+    result: Any = None
+    error: BaseException | None = None
+
+
+class Writer:
+    """Writes rows for the event loop. `pulse` is called on the thread every `pulse_seconds`, also when nothing is written."""
+
+    def __init__(self, database: Database, pulse: Work, pulse_seconds: float, *, limit: int = 20_000, batch: int = 500) -> None:
+        self._database = database
+        self._pulse = pulse
+        self._pulse_seconds = pulse_seconds
+        self._limit = limit
+        self._batch = batch
+        self._queue: queue.SimpleQueue[_Item | None] = queue.SimpleQueue()
+        self._connection: Connection | None = None
+        self._closed = False
+        self.rows_written = 0
+        self.commits = 0
+        self.last_failure: str | None = None
+        self._thread = threading.Thread(target=self._run, name="ratchet-store-writer", daemon=True)
+        self._thread.start()
+
+    @property
+    def pending(self) -> int:
+        """Return how many requests wait."""
+        return self._queue.qsize()
+
+    def submit(self, *rows: Row) -> asyncio.Future[None]:
+        """Write rows in one transaction; call it on the event loop.
+
+        The future resolves after COMMIT, or with a `StoreFailed`. Raises `Busy` when `limit` requests wait.
+        """
+        return self._put(rows, None)
+
+    def call(self, work: Callable[[Connection], T]) -> asyncio.Future[T]:
+        """Do some work in a transaction of its own, in turn with the rows."""
+        return cast("asyncio.Future[T]", self._put((), work))
+
+    def close(self, seconds: float) -> bool:
+        """Write what waits, then end the thread; tells whether it ended in time."""
+        self._closed = True
+        self._queue.put(None)
+        self._thread.join(seconds)
+        return not self._thread.is_alive()
+
+    def _put(self, rows: tuple[Row, ...], work: Work | None) -> asyncio.Future[Any]:
+        if self._closed:
+            raise StoreFailed("The store is closed.")
+        if self._queue.qsize() >= self._limit:
+            raise Busy(f"{self._limit} rows wait to be written.")
+        loop = asyncio.get_running_loop()
+        item = _Item(rows, work, loop.create_future(), loop)
+        self._queue.put(item)
+        return item.future
+
+    # ------------------------------------------------------------ on the thread
+    def _run(self) -> None:
+        beat = time.monotonic() + self._pulse_seconds
+        more = True
+        while more:
+            items, more = self._collect(max(0.0, beat - time.monotonic()))
+            if items:
+                self._process(items)
+            if time.monotonic() >= beat:
+                self._beat()
+                beat = time.monotonic() + self._pulse_seconds
+        self._disconnect()
+
+    def _collect(self, seconds: float) -> tuple[list[_Item], bool]:
+        """Take what waits, at most a batch; tells whether to go on afterwards."""
+        items: list[_Item] = []
+        try:
+            item = self._queue.get(timeout=seconds)
+            while item is not None:
+                items.append(item)
+                if len(items) >= self._batch:
+                    return items, True
+                item = self._queue.get_nowait()
+        except queue.Empty:
+            return items, True
+        return items, False
+
+    def _process(self, items: list[_Item]) -> None:
+        plain = [item for item in items if item.work is None]
+        if plain:
+            self._commit_together(plain)
+        for item in items:
+            if item.work is not None:
+                self._attempt([item])
+        self._answer(items)
+
+    def _commit_together(self, items: list[_Item]) -> None:
+        error = self._attempt(items)
+        if error is None:
+            self.rows_written += sum(len(item.rows) for item in items)
+            self.commits += 1
+        elif concerns_one_row(error) and len(items) > 1:
+            for item in items:
+                item.error = None
+                if self._attempt([item]) is None:
+                    self.rows_written += len(item.rows)
+                    self.commits += 1
+        elif not concerns_one_row(error):
+            self._refuse_waiting(error)
+
+    def _refuse_waiting(self, error: BaseException) -> None:
+        """Let those who wait fail with the batch: each would otherwise wait for the same lock in turn."""
+        waiting = [item for item in self._drain() if item is not None]
+        for item in waiting:
+            item.error = error
+        self._answer(waiting)
+
+    def _drain(self) -> Iterable[_Item | None]:
+        for _ in range(self._queue.qsize()):
+            item = self._queue.get_nowait()
+            if item is None:
+                self._queue.put(None)  # the order to stop stays
+                return
+            yield item
+
+    def _attempt(self, items: list[_Item]) -> BaseException | None:
+        """Write items in one transaction; a lost connection is opened once more. The error is also noted on each item."""
+        error = self._transact(items)
+        if error is not None and connection_lost(error):
+            error = self._transact(items)
+        if error is not None:
+            self.last_failure = str(describe(error, self._database.location.shown))
+            for item in items:
+                item.error = error
+        return error
+
+    def _transact(self, items: list[_Item]) -> BaseException | None:
+        try:
+            with self._database.guard:
+                connection = self._connected()
+                with connection.begin():
+                    for item in items:
+                        if item.work is not None:
+                            item.result = item.work(connection)
+                    _execute(connection, items)
+        except Exception as error:
+            self._disconnect()
+            return error
+        return None
+
+    def _beat(self) -> None:
+        try:
+            with self._database.guard:
+                connection = self._connected()
+                with connection.begin():
+                    self._pulse(connection)
+        except Exception as error:
+            self._disconnect()
+            logger.warning("The heartbeat could not be written: {}", describe(error, self._database.location.shown))
+
+    def _connected(self) -> Connection:
+        if self._connection is None or self._connection.closed or self._connection.invalidated:
+            self._connection = self._database.connect()
+        return self._connection
+
+    def _disconnect(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            try:
+                connection.close()
+            except Exception as error:
+                logger.debug("A broken connection could not be closed: {}", error)
+
+    def _answer(self, items: list[_Item]) -> None:
+        loops: dict[asyncio.AbstractEventLoop, list[_Item]] = {}
+        shown = self._database.location.shown
+        for item in items:
+            if item.error is not None:
+                item.error = describe(item.error, shown)
+            loops.setdefault(item.loop, []).append(item)
+        for loop, answered in loops.items():
+            try:
+                loop.call_soon_threadsafe(_resolve, answered)
+            except RuntimeError:
+                logger.debug("{} answers of the store came after the event loop had ended", len(answered))
+
+
+def _execute(connection: Connection, items: list[_Item]) -> None:
+    groups: dict[Write, list[dict[str, Any]]] = {}
+    for item in items:
+        for write, values in item.rows:
+            groups.setdefault(write, []).append(values)
+    for write in sorted(groups, key=_rank):
+        connection.execute(write.statement, groups[write])
+
+
+def _rank(write: Write) -> int:
+    return write.rank
+
+
+def _resolve(items: list[_Item]) -> None:
+    for item in items:
+        if item.future.done():
+            continue
+        if item.error is not None:
+            item.future.set_exception(item.error)
+        else:
+            item.future.set_result(item.result)
