@@ -38,7 +38,7 @@ PROOFS = (
     ),
     Proof("a flood of log lines meets the log limit", "() => { for (;;) console.log('x'.repeat(1000)); }", ("log_limit",)),
     Proof("a huge output meets the output limit", "() => 'x'.repeat(1000000)", ("output_too_large",)),
-    Proof("endless recursion is an error of the task", "() => { const f = () => f() + 1; return f(); }", ("task_error",)),
+    Proof("endless recursion is an error of the task", "() => { const f = () => f() + 1; return f(); }", ("stack_overflow", "task_error")),
     Proof("a promise that nothing can settle is noticed", "() => new Promise(() => {})", ("never_settles", "timeout")),
     Proof("a task finds no way to the machine", "() => [typeof process, typeof require, typeof python].join()", ()),
 )
@@ -59,7 +59,8 @@ class _Listener:
 
 async def prove(settings: Settings) -> AsyncGenerator[Check, None]:
     """Yield the isolation in force, then one check for each proof. Whatever isolation there is, the proofs run."""
-    from ratchet_mcp.engine.pool import WorkerPool, required_isolation
+    from ratchet_mcp.engine.fleet import required_isolation
+    from ratchet_mcp.engine.pool import WorkerPool
 
     wanted = required_isolation(settings.engine)
     engine = settings.engine.model_copy(update={"isolation": "none", "min_workers": 1, "spare_workers": 1})

@@ -18,12 +18,16 @@ if TYPE_CHECKING:
     from ratchet_mcp.tasks.definition import Task
 
 FromFs = Annotated[Path | None, typer.Option("--from-fs", help="Folder or ZIP file of the task.", metavar="PATH", show_default=False)]
-TaskName = Annotated[str | None, typer.Option("--task", help="Name, name@version or UUID of a known task.", show_default=False)]
+TaskName = Annotated[
+    str | None, typer.Option("--task", help="Name, name@version or UUID of a known task.", metavar="NAME", show_default=False)
+]
 InputJson = Annotated[str | None, typer.Option("--input-json", help="The input as JSON text.", metavar="JSON", show_default="{}")]
 InputFile = Annotated[
     Path | None, typer.Option("--input-file", help="File that holds the input; - reads stdin.", metavar="FILE", show_default=False)
 ]
-Timeout = Annotated[float | None, typer.Option("--timeout", min=0.001, help="Seconds after which the run is killed.", show_default=False)]
+Timeout = Annotated[
+    float | None, typer.Option("--timeout", min=0.001, help="Seconds after which the run is killed.", metavar="SECONDS", show_default=False)
+]
 Record = Annotated[bool, typer.Option("--json", help="Print the whole record of the execution instead of its output.")]
 
 

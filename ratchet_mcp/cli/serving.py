@@ -19,7 +19,9 @@ class Transport(StrEnum):
     SSE = "sse"
 
 
-TransportOption = Annotated[Transport, typer.Option("--transport", help="stdio for a client that starts this; http or sse to listen.")]
+TransportOption = Annotated[
+    Transport, typer.Option("--transport", help="stdio for a client that starts this; http or sse to listen.", metavar="stdio|http|sse")
+]
 
 
 def serve(host: options.Host = None, port: options.Port = None, config: options.Config = None, profile: options.Profile = None) -> None:
