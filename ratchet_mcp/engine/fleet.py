@@ -49,6 +49,7 @@ class Fleet:
         self._on_refusal = on_refusal
         self._choose = selection.strategy(settings.selection, settings.max_tasks_per_worker)
         self._workers: dict[str, WorkerProcess] = {}
+        self._processes: set[WorkerProcess] = set()  # also those that are on their way out
         self._idle: list[WorkerProcess] = []
         self._starting = 0
         self._started = 0
@@ -84,7 +85,7 @@ class Fleet:
                 worker.active.fail(errors.Interrupted("The server stopped while the run was under way."))
                 worker.kill()
         async with anyio.create_task_group() as group:
-            for worker in workers:
+            for worker in list(self._processes):
                 group.start_soon(worker.wait_closed, 1.0)
 
     @property
@@ -150,6 +151,7 @@ class Fleet:
         self._started += 1
         worker = WorkerProcess(f"w{self._started}", self._limits, self._on_call, self._on_exit)
         self._workers[worker.id] = worker
+        self._processes.add(worker)
         try:
             await worker.start(self._settings)
         except BaseException:
@@ -175,6 +177,7 @@ class Fleet:
             worker.stop()
 
     def _on_exit(self, worker: WorkerProcess) -> None:
+        self._processes.discard(worker)
         if worker in self._idle:
             self._idle.remove(worker)
         if worker.active is None and self._workers.pop(worker.id, None) is not None and not self._closing:

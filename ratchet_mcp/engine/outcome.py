@@ -94,20 +94,26 @@ def _details(error: dict[str, Any], request: RunRequest) -> dict[str, Any]:
 
 def _place(error: dict[str, Any], request: RunRequest) -> tuple[tuple[int, int] | None, list[str]]:
     """Return line and column (from 1) of the innermost frame in the task's own code, and its frames as text."""
-    shift = first_line_shift(request.script)
     lines = request.source.count("\n") + 1 if request.source else 1 << 30
-    found: list[tuple[str, int, int]] = []
-    for frame in _FRAME.finditer(_text(error, "stack")):
-        line, column = int(frame["line"]), int(frame["column"])
-        if line <= lines:
-            found.append((frame["function"], line, max(1, column - shift) if line == 1 else column))
-    if not found and error.get("file") == "main.js" and isinstance(error.get("line"), int | float):
-        line, column = int(error["line"]), int(error.get("column") or 1)
-        found.append(("", min(line, lines), max(1, column - shift) if line == 1 else column))
+    found = [
+        (frame["function"], *_in_source(int(frame["line"]), int(frame["column"]), request))
+        for frame in _FRAME.finditer(_text(error, "stack"))
+        if int(frame["line"]) <= lines
+    ]
+    line, column = error.get("line"), error.get("column")
+    if not found and error.get("file") == "main.js" and isinstance(line, int | float):
+        found.append(("", *_in_source(min(int(line), lines), int(column) if isinstance(column, int | float) else 1, request)))
     if not found:
         return None, []
     stack = [f"{name or '<anonymous>'} ({request.file}:{line}:{column})" for name, line, column in found[:20]]
     return (found[0][1], found[0][2]), stack
+
+
+def _in_source(line: int, column: int, request: RunRequest) -> tuple[int, int]:
+    """Map a place in the script to the place in the file of the task."""
+    if line == 1:
+        column = max(1, column - first_line_shift(request.script))
+    return request.locate(line, column) if request.locate is not None else (line, column)
 
 
 def _text(error: dict[str, Any], key: str) -> str:

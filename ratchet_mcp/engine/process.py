@@ -114,6 +114,8 @@ class WorkerProcess(asyncio.SubprocessProtocol):
 
     async def wait_closed(self, seconds: float) -> None:
         """Wait for the end of the process; kill it after `seconds`."""
+        if self._process is None:  # it could not even be started
+            return
         with anyio.move_on_after(seconds):
             await self._exited.wait()
             return
@@ -184,7 +186,10 @@ class WorkerProcess(asyncio.SubprocessProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Note the end of the process, after its last output (asyncio)."""
-        code = self._process.get_returncode() if self._process is not None else None
+        code = None
+        if self._process is not None:
+            code = self._process.get_returncode()
+            self._process.close()
         by_signal = code is not None and code < 0 and -code in CRASH_SIGNALS
         description = f"signal {signal.Signals(-code).name}" if code is not None and code < 0 else f"exit status {code}"
         self.dead = True

@@ -68,12 +68,16 @@ class RunHost(Protocol):
         ...
 
 
+Locate = Callable[[int, int], tuple[int, int]]
+"""Maps line and column of prepared code to those of the source (`PreparedCode.to_source`)."""
+
+
 @dataclass(frozen=True, slots=True)
 class RunRequest:
     """One execution for the pool.
 
     `script` is what `ratchet_mcp.engine.script.compose` made of the task's code, `digest` names it (workers cache by it). `source` and
-    `file` are the code as its author sees it, for code frames. `key` identifies the task for the circuit breaker. `input_json` is JSON
+    `file` are the code as its author sees it, for code frames; `locate` maps places in the prepared code to places in it. `key` identifies the task for the circuit breaker. `input_json` is JSON
     text. `context` is what the task sees as its second argument. `depth` counts `tasks.call` nesting, 0 for a run that was asked for
     from outside.
     """
@@ -88,6 +92,7 @@ class RunRequest:
     depth: int = 0
     source: str = ""
     file: str = "main.js"
+    locate: Locate | None = None
 
 
 @dataclass(slots=True)

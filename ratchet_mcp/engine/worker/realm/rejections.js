@@ -31,6 +31,14 @@
     enumerable: false, configurable: true,
   });
 
+  // Subclasses have a `constructor` of their own; awaiting one of their promises calls `then`.
+  Promise.prototype.then = {
+    then(onFulfilled, onRejected) {
+      note(this);
+      return then.call(this, onFulfilled, onRejected);
+    },
+  }.then;
+
   realm.rejected = () => { open += 1; };
   realm.forgetRejections = () => { open = 0; looked = new WeakSet(); reasons = []; };
   // Of the reported reasons, those for which no handler came.
