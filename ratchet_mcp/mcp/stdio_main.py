@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     import anyio
 
+    from ratchet_mcp.app import LazyRatchet
     from ratchet_mcp.mcp.standard_streams import StandardStreams
     from ratchet_mcp.mcp.stdio_transport import StdioTransport
     from ratchet_mcp.settings import Settings
@@ -77,6 +78,7 @@ async def _serve(settings: Settings, streams: StandardStreams | None) -> None:
     async with LazyRatchet(settings) as app:
         server = build(app, settings)
         async with anyio.create_task_group() as tasks:
+            tasks.start_soon(_report_failed_start, app)
             if streams is None:
                 from mcp.server.stdio import stdio_server
 
@@ -92,6 +94,18 @@ async def _serve(settings: Settings, streams: StandardStreams | None) -> None:
                 async with transport.connect() as (received, sent):
                     await server.run(received, sent, server.create_initialization_options())
             tasks.cancel_scope.cancel()
+
+
+async def _report_failed_start(app: LazyRatchet) -> None:
+    """Say on stderr what each call is going to be told."""
+    from loguru import logger
+
+    from ratchet_mcp.errors import RatchetError
+
+    try:
+        await app.get()
+    except RatchetError as error:
+        logger.error("Ratchet could not start: {} {}", error.message, error.hint or "")
 
 
 async def _obey_signals(scope: anyio.CancelScope, transport: StdioTransport | None, grace: float) -> None:

@@ -1,0 +1,111 @@
+"""Real `ratchet-mcp` processes to talk to."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+LIMIT_SECONDS = 30
+"""Only to turn a hang into a failure."""
+
+
+class RawServer:
+    """A `ratchet-mcp` process, and the bytes that go in and out of it."""
+
+    def __init__(self, process: asyncio.subprocess.Process, stderr: Path) -> None:
+        assert process.stdin is not None and process.stdout is not None
+        self.process, self.stdin, self.stdout = process, process.stdin, process.stdout
+        self._stderr = stderr
+
+    @property
+    def stderr(self) -> str:
+        return self._stderr.read_text()
+
+    async def send(self, message: Any) -> None:
+        await self.send_line(json.dumps(message).encode())
+
+    async def send_line(self, line: bytes) -> None:
+        self.stdin.write(line + b"\n")
+        await asyncio.wait_for(self.stdin.drain(), LIMIT_SECONDS)
+
+    async def receive(self) -> dict[str, Any]:
+        line = await asyncio.wait_for(self.stdout.readline(), LIMIT_SECONDS)
+        assert line.endswith(b"\n"), f"stdout ended; stderr: {self.stderr[-2000:]}"
+        return json.loads(line)
+
+    async def request(self, request_id: int | str, method: str, params: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Send a request and return its answer, skipping notifications."""
+        await self.send({"jsonrpc": "2.0", "id": request_id, "method": method, "params": params or {}})
+        return await self.answer(request_id)
+
+    async def answer(self, request_id: int | str) -> dict[str, Any]:
+        while True:
+            message = await self.receive()
+            if message.get("id") == request_id:
+                return message
+
+    async def call(self, request_id: int | str, tool: str, arguments: dict[str, Any] | None = None) -> dict[str, Any]:
+        return (await self.request(request_id, "tools/call", {"name": tool, "arguments": arguments or {}}))["result"]
+
+    async def handshake(self) -> dict[str, Any]:
+        client = {"name": "test", "version": "1"}
+        answer = await self.request(0, "initialize", {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": client})
+        await self.send({"jsonrpc": "2.0", "method": "notifications/initialized"})
+        return answer["result"]
+
+    async def rest(self) -> bytes:
+        """Return what stdout still holds, once the process closed it."""
+        return await asyncio.wait_for(self.stdout.read(), LIMIT_SECONDS)
+
+    async def ended(self) -> int:
+        return await asyncio.wait_for(self.process.wait(), LIMIT_SECONDS)
+
+
+StartRaw = Callable[..., Awaitable[RawServer]]
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> dict[str, str]:
+    """An environment in which a server keeps its data to itself."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("RATCHET_")}
+    return {**kept, "RATCHET_STORE__URL": f"sqlite:///{tmp_path / 'ratchet.db'}", "RATCHET_LOGGING__LEVEL": "DEBUG"}
+
+
+@pytest.fixture
+async def start_raw(tmp_path: Path, environment: dict[str, str]) -> AsyncIterator[StartRaw]:
+    """Start `ratchet-mcp` processes; what is left of them is killed at the end."""
+    servers: list[RawServer] = []
+
+    async def start(*arguments: str, command: tuple[str, ...] = ("-m", "ratchet_mcp.mcp.stdio_main"), **settings: str) -> RawServer:
+        stderr = tmp_path / f"stderr-{len(servers)}.log"
+        with stderr.open("wb") as sink:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                *command,
+                *arguments,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=sink,
+                env={**environment, **settings},
+                limit=64 << 20,
+            )
+        servers.append(RawServer(process, stderr))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        if server.process.returncode is None:
+            server.process.send_signal(signal.SIGKILL)
+        server.stdin.close()
+        await server.process.wait()
+        transport = getattr(server.process, "_transport", None)
+        if transport is not None:
+            transport.close()
