@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 import time
 from typing import TYPE_CHECKING, Any
@@ -11,14 +12,16 @@ from loguru import logger
 
 from ratchet_mcp.api.app import create_app
 from ratchet_mcp.api.security import is_loopback
+from ratchet_mcp.errors import SettingsInvalid
 from ratchet_mcp.observability.log import configure
 
 if TYPE_CHECKING:
     from types import FrameType
 
     from ratchet_mcp.mcp.server import RatchetServer
-    from ratchet_mcp.settings import Settings
+    from ratchet_mcp.settings import ServerSettings, Settings
 
+BACKLOG = 2048
 CLOSE_SECONDS = 2
 """How long streams may take to close once no call is under way."""
 
@@ -61,8 +64,9 @@ class HttpServer(uvicorn.Server):
 
 
 def serve(settings: Settings) -> None:
-    """Serve until a signal comes. Exits with status 1 when the address cannot be bound."""
+    """Serve until a signal comes. Raises `SettingsInvalid` when the address cannot be bound; nothing has started then."""
     configure(settings.logging)
+    listener = _listen(settings.server)
     host = settings.server.host
     if not is_loopback(host):
         logger.warning(
@@ -73,8 +77,6 @@ def serve(settings: Settings) -> None:
     app = create_app(settings)
     config = uvicorn.Config(
         app,
-        host=host,
-        port=settings.server.port,
         http="h11",  # httptools accepts a request that MCP's conformance suite wants refused
         loop="asyncio",
         ws="none",
@@ -83,4 +85,16 @@ def serve(settings: Settings) -> None:
         server_header=False,
         timeout_graceful_shutdown=CLOSE_SECONDS,
     )
-    HttpServer(config, app.state.server, settings.server.shutdown_grace_seconds).run()
+    HttpServer(config, app.state.server, settings.server.shutdown_grace_seconds).run([listener])
+
+
+def _listen(settings: ServerSettings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        return socket.create_server((settings.host, settings.port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        raise SettingsInvalid(
+            f"Cannot listen on {settings.host} port {settings.port}: {error.strerror}.",
+            hint="Choose another with server.host and server.port (--host, --port); port 0 takes a free one.",
+            details={"problems": [{"key": "server.port", "source": "the system", "message": str(error.strerror)}]},
+        ) from None

@@ -144,6 +144,8 @@ class StdioTransport:
                     await self._sent_all.wait()
                 tasks.cancel_scope.cancel()
         finally:
+            from_client.close()
+            to_client.close()
             source.close()
             await self._output.close()
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import signal
+import subprocess
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -109,3 +112,46 @@ async def start_raw(tmp_path: Path, environment: dict[str, str]) -> AsyncIterato
         transport = getattr(server.process, "_transport", None)
         if transport is not None:
             transport.close()
+
+
+class HttpProcess:
+    """A `ratchet serve` process on a free port of loopback."""
+
+    def __init__(self, process: subprocess.Popen[str], address: str, stderr: list[str]) -> None:
+        self.process, self.address, self._stderr = process, address, stderr
+
+    @property
+    def stderr(self) -> str:
+        return "".join(self._stderr)
+
+
+StartHttp = Callable[..., HttpProcess]
+
+
+@pytest.fixture
+def start_http(environment: dict[str, str]) -> Iterator[StartHttp]:
+    """Start HTTP servers; what is left of them is killed at the end."""
+    started: list[tuple[subprocess.Popen[str], threading.Thread]] = []
+
+    def start(*, command: tuple[str, ...] = ("-m", "ratchet_mcp.cli.main", "serve", "--port", "0"), **settings: str) -> HttpProcess:
+        process = subprocess.Popen([sys.executable, *command], stderr=subprocess.PIPE, text=True, env={**environment, **settings})
+        assert process.stderr is not None
+        lines: list[str] = []
+        for line in process.stderr:
+            lines.append(line)
+            if found := re.search(r"(http://\S+)/mcp", line):
+                reader = threading.Thread(target=lines.extend, args=(process.stderr,))
+                reader.start()
+                started.append((process, reader))
+                return HttpProcess(process, found.group(1), lines)
+        process.wait(LIMIT_SECONDS)
+        process.stderr.close()
+        raise AssertionError(f"the server ended with status {process.returncode}: {''.join(lines)[-2000:]}")
+
+    yield start
+    for process, reader in started:
+        process.kill()
+        process.wait()
+        reader.join(LIMIT_SECONDS)
+        if process.stderr is not None:
+            process.stderr.close()
