@@ -1,6 +1,8 @@
 // Compares two JSON values and writes the difference as a JSON Patch (RFC 6902). Form: export default.
 
-const WORK_LIMIT = 20_000_000; // steps of the array alignment; beyond it the patch is still right, but may be longer than needed
+// After this many insertions and removals without a meeting, the alignment goes on from the best place it has reached:
+// the patch is still right, but may be longer than needed.
+const STEP_LIMIT = 256;
 
 export default function ({ before, after, ignore = [], align_arrays: alignArrays = true }) {
   const changes = [];
@@ -51,7 +53,7 @@ export default function ({ before, after, ignore = [], align_arrays: alignArrays
       if (!numbers.has(text)) numbers.set(text, numbers.size);
       return numbers.get(text);
     };
-    return alignSequences(a.map(numberOf), b.map(numberOf), WORK_LIMIT).pairs;
+    return alignSequences(a.map(numberOf), b.map(numberOf));
   }
 }
 
@@ -89,11 +91,8 @@ function canonical(value, ignored) {
 
 // ------------------------------------------------------------------ alignment (Myers 1986, linear space)
 
-/**
- * Returns the index pairs of a longest common subsequence of two lists of numbers, in order.
- * When that takes more than `workLimit` steps, the rest is taken as different and `complete` is false.
- */
-function alignSequences(left, right, workLimit) {
+/** Returns the index pairs of a longest common subsequence of two lists of numbers, in order. */
+function alignSequences(left, right) {
   // What the other side does not have can match nothing: the search is for the rest only.
   const [inLeft, inRight] = [new Set(left), new Set(right)];
   const indexesA = [...left.keys()].filter((index) => inRight.has(left[index]));
@@ -105,9 +104,8 @@ function alignSequences(left, right, workLimit) {
   const forward = new Int32Array(2 * origin + 1);
   const backward = new Int32Array(2 * origin + 1);
   const pairs = [];
-  let work = 0;
   search(0, a.length, 0, b.length);
-  return { pairs, complete: work <= workLimit };
+  return pairs;
 
   function search(startA, endA, startB, endB) {
     for (; startA < endA && startB < endB && a[startA] === b[startB]; startA += 1, startB += 1) pair(startA, startB);
@@ -131,7 +129,7 @@ function alignSequences(left, right, workLimit) {
     if (n === 0 || m === 0) return null;
     const delta = n - m;
     for (let d = 0; ; d += 1) {
-      if ((work += 2 * d + 2) > workLimit) return null;
+      if (d > STEP_LIMIT) return furthestPoint(startA, startB, d - 1);
       for (let k = -d; k <= d; k += 2) {
         let x = furthest(forward, d, k, n, m);
         while (x >= 0 && x < n && x - k < m && a[startA + x] === b[startB + x - k]) x += 1;
@@ -147,6 +145,15 @@ function alignSequences(left, right, workLimit) {
         if (delta % 2 === 0 && x >= 0 && other >= 0 && x + other >= n) return [endA - x, endB - x + k];
       }
     }
+  }
+
+  function furthestPoint(startA, startB, d) {
+    let best = [0, 0];
+    for (let k = -d; k <= d; k += 2) {
+      const x = forward[origin + k];
+      if (x >= 0 && x + x - k > best[0] + best[1]) best = [x, x - k];
+    }
+    return [startA + best[0], startB + best[1]];
   }
 
   /** The furthest column on diagonal `k` after `d` steps, before following equal items; -1 when the diagonal is outside the grid. */
