@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from typing import Any
 
@@ -17,7 +18,10 @@ from ratchet_mcp.engine.run import LogLine, ProgressUpdate, RunHost, RunOutcome,
 
 LEVELS = {"trace", "debug", "info", "warn", "error"}
 MAX_OPEN_CALLS = 1000
-"""Host calls of one run that may be unanswered at the same time."""
+"""Host calls of one run that may be unanswered at the same time. Workers refuse earlier."""
+
+PROGRESS_RATE = 200
+"""Progress reports a second that a run may send, and how many more in advance. Workers send a quarter of them."""
 
 
 class ActiveRun:
@@ -28,6 +32,7 @@ class ActiveRun:
         self.host = host
         self.ended: asyncio.Future[RunOutcome] = asyncio.get_running_loop().create_future()
         self.calls: dict[int, anyio.CancelScope] = {}
+        self.call_bytes = 0
         self.open_calls = 0
         self.holds_slot = True
         self.recycle = False
@@ -37,6 +42,7 @@ class ActiveRun:
         self._started = time.perf_counter()
         self._log_bytes = 0
         self._lines = 0
+        self._reports = 0
 
     @property
     def seconds(self) -> float:
@@ -57,13 +63,18 @@ class ActiveRun:
 
     def on_progress(self, frame: dict[str, Any]) -> None:
         """Hand a progress report to the host."""
+        self._reports += 1
+        if self._reports > PROGRESS_RATE * (1 + self.seconds):
+            raise Violation("progress reports faster than any worker does")
         if len(frame["value"]) > 1 << 17 or nested_deeper(frame["value"], self.request.limits.json_depth):
             raise Violation("a progress report that is too large")
         try:
             value = orjson.loads(frame["value"])
             progress = float(value["progress"])
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError, OverflowError):
             raise Violation("a progress report that is not one") from None
+        if not math.isfinite(progress):
+            raise Violation("a progress report that is not one")
         step, message = value.get("step"), value.get("message")
         self.host.progress(
             ProgressUpdate(
@@ -98,9 +109,17 @@ class ActiveRun:
         if error is None:
             error = self._too_large(output)
         if error is None:
+            self._check_json(output)
             self._finish(RunOutcome(output, warnings=outcome.warnings_of(frame["ended"])))
         else:
             self._finish(RunOutcome(error=error))
+
+    @staticmethod
+    def _check_json(output: str) -> None:
+        try:
+            orjson.loads(output)
+        except orjson.JSONDecodeError:
+            raise Violation("an output that is not JSON") from None
 
     def _too_large(self, output: str) -> errors.RatchetError | None:
         limits = self.request.limits

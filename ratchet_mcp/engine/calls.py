@@ -37,30 +37,44 @@ class HostCalls:
         arguments = frame["arguments"]
         if len(arguments) > 2 * self._limits.input_bytes or nested_deeper(arguments, self._limits.json_depth + 2):
             refusal = errors.InputTooLarge("The arguments of the call are too large or nested too deeply (limits.input_bytes, json_depth).")
-            self._reply(worker, active, call, ok=False, value=refusal.to_dict())
+            self._reply(worker, active, call, ok=False, value=orjson.dumps(refusal.to_dict()))
             return
+        if active.call_bytes + len(arguments) > 4 * self._limits.input_bytes:
+            refusal = errors.InputTooLarge("The arguments of the calls that are waiting are too large together. Await some of them first.")
+            self._reply(worker, active, call, ok=False, value=orjson.dumps(refusal.to_dict()))
+            return
+        active.call_bytes += len(arguments)
         active.calls[call] = anyio.CancelScope()
         self._tasks.start_soon(self._answer, worker, active, call, frame["method"], arguments)
 
     async def _answer(self, worker: WorkerProcess, active: ActiveRun, call: int, method: str, arguments: str) -> None:
         with active.calls[call]:
-            ok, value = False, None
+            ok, value = False, b""
             try:
                 self._slots.park(active)
-                value = await active.host.call(method, orjson.loads(arguments))
+                value = orjson.dumps(await active.host.call(method, orjson.loads(arguments)))
                 ok = True
             except orjson.JSONDecodeError:
-                value = errors.InvalidArgument("The arguments of the call are not JSON.").to_dict()
+                value = orjson.dumps(errors.InvalidArgument("The arguments of the call are not JSON.").to_dict())
             except errors.RatchetError as error:
-                value = error.to_dict()
+                value = _packed(error)
             except Exception:
                 logger.exception("the host failed to answer {}", method)
-                value = errors.InternalError("The call failed inside Ratchet; the server's log has the details.").to_dict()
+                value = _packed(errors.InternalError("The call failed inside Ratchet; the server's log has the details."))
             await self._slots.unpark(active)
             self._reply(worker, active, call, ok=ok, value=value)
+        active.call_bytes -= len(arguments)
         active.calls.pop(call, None)
 
     @staticmethod
-    def _reply(worker: WorkerProcess, active: ActiveRun, call: int, *, ok: bool, value: Any) -> None:
+    def _reply(worker: WorkerProcess, active: ActiveRun, call: int, *, ok: bool, value: bytes) -> None:
         if worker.active is active:
-            worker.send("host_result", id=active.request.execution_id, call=call, ok=ok, value=orjson.dumps(value).decode())
+            worker.send("host_result", id=active.request.execution_id, call=call, ok=ok, value=value.decode())
+
+
+def _packed(error: errors.RatchetError) -> bytes:
+    """Return an error as JSON text, without details that cannot be said in it (details can come from a task)."""
+    try:
+        return orjson.dumps(error.to_dict())
+    except TypeError:
+        return orjson.dumps({**error.to_dict(), "details": {}})

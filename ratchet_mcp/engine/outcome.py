@@ -7,10 +7,12 @@ from typing import Any
 
 from ratchet_mcp import errors
 from ratchet_mcp.engine.run import RunLimits, RunRequest
-from ratchet_mcp.engine.script import first_line_shift
+from ratchet_mcp.engine.script import first_line_shift, is_unknown
 from ratchet_mcp.tasks.frame import code_frame
 
-_FRAME = re.compile(r"^(?P<function>[^\n@]*)@main\.js:(?P<line>\d+):(?P<column>\d+)$", re.MULTILINE)
+_FRAME = re.compile(r"^(?P<function>[^\n@]*)@main\.js:(?P<line>\d{1,9}):(?P<column>\d{1,9})$", re.MULTILINE | re.ASCII)
+
+_UNINITIALISED = re.compile(r"can't access lexical declaration '([^']+)' before initialization")
 
 HINTS = {
     "ConfigurationError": "The task needs something that this server does not provide.",
@@ -46,8 +48,8 @@ def warnings_of(ended: dict[str, Any]) -> list[str]:
 def _of_error(error: dict[str, Any], request: RunRequest) -> errors.RatchetError:
     match error.get("kind"):
         case "output":
-            kind = errors.CODES.get(str(error.get("code")), errors.OutputNotSerializable)
-            path = str(error.get("path", "$"))
+            kind = errors.OutputTooLarge if error.get("code") == errors.OutputTooLarge.code else errors.OutputNotSerializable
+            path = _text(error, "path")[:1000] or "$"
             return kind(f"The output cannot be returned: at {path}, {_text(error, 'message')}.", details={"path": path})
         case "never_settles":
             return errors.NeverSettles("The task's promise is still pending, and no timer or call is left that could settle it.")
@@ -60,6 +62,9 @@ def _of_error(error: dict[str, Any], request: RunRequest) -> errors.RatchetError
 
 
 def _of_thrown(error: dict[str, Any], request: RunRequest) -> errors.RatchetError:
+    unknown = _UNINITIALISED.search(_text(error, "message"))
+    if unknown and error.get("name") == "ReferenceError" and is_unknown(request.script, unknown[1]):
+        error = {**error, "message": f"{unknown[1]} is not defined"}
     details = _details(error, request)
     where = f" ({request.file}:{details['line']}:{details['column']})" if "line" in details else ""
     if error.get("name") == "InternalError" and "too much recursion" in _text(error, "message"):
@@ -86,9 +91,10 @@ def _details(error: dict[str, Any], request: RunRequest) -> dict[str, Any]:
             details["frame"] = code_frame(request.source, line, column)
     if stack:
         details["stack"] = stack
-    for key in ("code", "data"):
-        if error.get(key) is not None:
-            details[key] = error[key]
+    if code := _text(error, "code"):
+        details["code"] = code[:200]
+    if error.get("data") is not None:
+        details["data"] = error["data"]
     return details
 
 
@@ -100,9 +106,9 @@ def _place(error: dict[str, Any], request: RunRequest) -> tuple[tuple[int, int] 
         for frame in _FRAME.finditer(_text(error, "stack"))
         if int(frame["line"]) <= lines
     ]
-    line, column = error.get("line"), error.get("column")
-    if not found and error.get("file") == "main.js" and isinstance(line, int | float):
-        found.append(("", *_in_source(min(int(line), lines), int(column) if isinstance(column, int | float) else 1, request)))
+    line, column = _position(error.get("line")), _position(error.get("column"))
+    if not found and error.get("file") == "main.js" and line:
+        found.append(("", *_in_source(min(line, lines), column or 1, request)))
     if not found:
         return None, []
     stack = [f"{name or '<anonymous>'} ({request.file}:{line}:{column})" for name, line, column in found[:20]]
@@ -114,6 +120,11 @@ def _in_source(line: int, column: int, request: RunRequest) -> tuple[int, int]:
     if line == 1:
         column = max(1, column - first_line_shift(request.script))
     return request.locate(line, column) if request.locate is not None else (line, column)
+
+
+def _position(value: Any) -> int:
+    """Return a line or a column, 0 when it is none: a task may have made it up."""
+    return int(value) if isinstance(value, int | float) and 1 <= value < 1e9 else 0
 
 
 def _text(error: dict[str, Any], key: str) -> str:

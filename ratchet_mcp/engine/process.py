@@ -13,6 +13,7 @@ from typing import Any, cast
 
 import anyio
 import orjson
+from loguru import logger
 
 from ratchet_mcp import errors
 from ratchet_mcp.engine import frames
@@ -22,6 +23,18 @@ from ratchet_mcp.settings.engine import EngineSettings, Limits
 
 PROGRAM = Path(__file__).parent / "worker" / "main.py"
 STDERR_KEPT = 4000
+MAX_STDERR = 8 << 20
+"""Bytes that a worker may print in its life. The engine prints a line now and then; more is somebody who wants us busy."""
+
+MAX_UNASKED = 1000
+"""Frames that belong to nothing which a worker may send between two runs."""
+
+SCRIPT_CACHE_BYTES = 16 << 20
+"""What a worker's cached scripts may take together: they count as its memory."""
+
+STOP_SECONDS = 2.0
+"""How long a worker that was asked to end may take."""
+
 CRASH_SIGNALS = {signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGTRAP} if sys.platform != "win32" else set[Any]()
 
 
@@ -34,6 +47,13 @@ def module_paths() -> list[str]:
             folder = Path(spec.origin).parent
             found.append(str(folder.parent if spec.submodule_search_locations else folder))
     return list(dict.fromkeys(found))
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # a real-time signal
+        return str(number)
 
 
 class WorkerProcess(asyncio.SubprocessProtocol):
@@ -64,7 +84,10 @@ class WorkerProcess(asyncio.SubprocessProtocol):
         self._lines = frames.LineSplitter(6 * max(limits.output_bytes, limits.input_bytes) + (1 << 16))
         self._memory_mb = limits.memory_mb
         self._stderr = bytearray()
+        self._printed = 0
+        self._unasked = 0
         self._digests: set[str] = set()
+        self._script_bytes = 0
         self._ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._exited = anyio.Event()
         self._process: asyncio.SubprocessTransport | None = None
@@ -111,6 +134,7 @@ class WorkerProcess(asyncio.SubprocessProtocol):
         self.dead = True
         if self._stdin is not None:
             self._stdin.close()
+            asyncio.get_running_loop().call_later(STOP_SECONDS, self.kill)
 
     async def wait_closed(self, seconds: float) -> None:
         """Wait for the end of the process; kill it after `seconds`."""
@@ -128,6 +152,9 @@ class WorkerProcess(asyncio.SubprocessProtocol):
         """Send one frame."""
         if self._stdin is not None and not self._stdin.is_closing():
             self._stdin.write(orjson.dumps({"v": VERSION, "type": kind, **fields}) + b"\n")
+            if self.active is not None and self._stdin.get_write_buffer_size() > 2 * self._lines.limit:
+                self.active.fail(errors.MemoryLimit("The run called tasks faster than it read their answers, and too many were waiting."))
+                self.kill()
 
     def execute(self, active: ActiveRun) -> None:
         """Let the worker start a run; `active.ended` tells when it is over."""
@@ -135,10 +162,14 @@ class WorkerProcess(asyncio.SubprocessProtocol):
         self.active = active
         self.runs += 1
         known = request.digest in self._digests
-        forget = not known and len(self._digests) >= SCRIPT_CACHE
+        forget = not known and (len(self._digests) >= SCRIPT_CACHE or self._script_bytes > SCRIPT_CACHE_BYTES)
         if forget:
             self._digests.clear()
-        self._digests.add(request.digest)
+            self._script_bytes = 0
+        if not known:
+            self._digests.add(request.digest)
+            self._script_bytes += len(request.script)
+        self._unasked = 0
         self.send(
             "execute",
             id=request.execution_id,
@@ -174,15 +205,29 @@ class WorkerProcess(asyncio.SubprocessProtocol):
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:
         """Take bytes from the process (asyncio)."""
-        if fd == 2:
-            self._stderr += data
-            del self._stderr[:-STDERR_KEPT]
-            return
         try:
-            for line in self._lines.feed(data):
-                self._handle(frames.parse(line))
+            if fd == 2:
+                self._take_stderr(data)
+            elif not self.dead:
+                for line in self._lines.feed(data):
+                    self._handle(frames.parse(line))
         except frames.Violation as violation:
             self._violated(str(violation))
+        except Exception:  # a frame nobody thought of must not leave a run without an end
+            logger.exception("a frame of worker {} could not be handled", self.id)
+            self._violated("a frame that could not be handled")
+
+    def _take_stderr(self, data: bytes) -> None:
+        self._stderr += data
+        del self._stderr[:-STDERR_KEPT]
+        self._printed += len(data)
+        if self._printed > MAX_STDERR:
+            raise frames.Violation("more to stderr than any worker does")
+
+    def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:
+        """End a process that closed its output: it can do nothing any more (asyncio)."""
+        if fd == 1:
+            self.kill()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Note the end of the process, after its last output (asyncio)."""
@@ -191,7 +236,7 @@ class WorkerProcess(asyncio.SubprocessProtocol):
             code = self._process.get_returncode()
             self._process.close()
         by_signal = code is not None and code < 0 and -code in CRASH_SIGNALS
-        description = f"signal {signal.Signals(-code).name}" if code is not None and code < 0 else f"exit status {code}"
+        description = f"exit status {code}" if code is None or code >= 0 else f"signal {_signal_name(-code)}"
         self.dead = True
         if not self._ready.done():
             self._ready.set_exception(self._start_error(f"it ended with {description}"))
@@ -206,17 +251,22 @@ class WorkerProcess(asyncio.SubprocessProtocol):
         self.heard_at = time.monotonic()
         if kind == "ready" and not self._ready.done():
             self.isolation = frame["isolation"] if frame["isolation"] in ("full", "partial") else "none"
-            self.missing = frame["missing"]
+            self.missing = [name[:500] for name in frame["missing"][:20]]
             self._ready.set_result(None)
         elif kind == "start_failed" and not self._ready.done():
             self._ready.set_exception(self._start_error(frame["message"][:2000]))
-        elif kind == "pong":
+        elif kind == "pong" and self.pinged_at is not None:
             self.pinged_at = None
         elif self.active is not None and frame.get("id") == self.active.request.execution_id:
             self._handle_run(self.active, kind, frame)
-        # anything else speaks of a run that is over: dropped
+        else:  # it speaks of a run that is over: dropped
+            self._unasked += 1
+            if self._unasked > MAX_UNASKED:
+                raise frames.Violation("frames that belong to no run")
 
     def _handle_run(self, active: ActiveRun, kind: str, frame: dict[str, Any]) -> None:
+        if active.ended.done():
+            return
         match kind:
             case "result":
                 active.on_result(frame)

@@ -77,9 +77,9 @@ class RunRequest:
     """One execution for the pool.
 
     `script` is what `ratchet_mcp.engine.script.compose` made of the task's code, `digest` names it (workers cache by it). `source` and
-    `file` are the code as its author sees it, for code frames; `locate` maps places in the prepared code to places in it. `key` identifies the task for the circuit breaker. `input_json` is JSON
-    text. `context` is what the task sees as its second argument. `depth` counts `tasks.call` nesting, 0 for a run that was asked for
-    from outside.
+    `file` are the code as its author sees it, for code frames; `locate` maps places in the prepared code to places in it. `key`
+    identifies the task for the circuit breaker. `input_json` is JSON text. `context` is what the task sees as its second argument.
+    `depth` counts `tasks.call` nesting, 0 for a run that was asked for from outside.
     """
 
     execution_id: str

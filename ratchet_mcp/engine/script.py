@@ -21,12 +21,32 @@ MARK = "/**/"
 """Ends what stands before the task's code on the first line."""
 
 
+GLOBALS = CAPTURED | frozenset(
+    "globalThis undefined NaN Infinity escape unescape eval Function BigInt64Array BigUint64Array AggregateError Iterator fetch "
+    "setInterval clearInterval setImmediate clearImmediate queueMicrotask Event EventTarget AbortController AbortSignal DOMException self global "
+    "AuthenticationError AuthorizationError NetworkError HttpError ValidationError ConfigurationError RateLimitError "
+    "ServiceUnavailableError TimeoutError DataError".split()
+)
+"""Every name a task finds without declaring it: the same list as in `worker/realm/run.js`."""
+
+UNKNOWN = "/*?*/ let "
+"""Begins the declaration of names that nothing declares; it is never reached, so that reading them is an error."""
+
+
 def compose(code: PreparedCode) -> tuple[str, str]:
     """Return the script and its digest (SHA-256, hexadecimal). Line numbers are those of the task's file."""
     names = sorted(CAPTURED & code.identifiers)
     capture = f"const {{ {', '.join(names)} }} = globalThis; " if names else ""
-    script = f'(() => {{ "use strict"; {capture}return (() => {{ {MARK}{code.body}\n}})(); }})()\n//# sourceURL=main.js'
+    unknown = sorted(code.undeclared - GLOBALS)
+    dead = f"{UNKNOWN}{', '.join(unknown)}; " if unknown else ""
+    script = f'(() => {{ "use strict"; {capture}return (() => {{ {MARK}{code.body}\n}})(); {dead}}})()\n//# sourceURL=main.js'
     return script, hashlib.sha256(script.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def is_unknown(script: str, name: str) -> bool:
+    """Tell whether nothing declares this name in the task."""
+    _, found, names = script.rpartition(UNKNOWN)
+    return bool(found) and name in names.partition(";")[0].split(", ")
 
 
 def first_line_shift(script: str) -> int:

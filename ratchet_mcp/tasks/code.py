@@ -19,11 +19,13 @@ class PreparedCode:
 
     `body` holds statements on the same lines as the user's; run inside a function body they return the task's function. `form` is how
     the user named that function. `identifiers` are all names in the source: the engine picks from them the globals to capture.
+    `undeclared` are those among them that nothing declares (see `ratchet_mcp.tasks.undeclared`).
     """
 
     body: str
     form: Form
     identifiers: frozenset[str]
+    undeclared: frozenset[str] = frozenset()
     columns: ColumnMap = field(default_factory=lambda: ColumnMap({}))
 
     def to_source(self, line: int, column: int) -> tuple[int, int]:
@@ -39,6 +41,7 @@ def prepare(source: str, *, file: str = "main.js") -> PreparedCode:
     from ratchet_mcp.tasks.refusals import check_features
     from ratchet_mcp.tasks.syntax import Script
     from ratchet_mcp.tasks.syntax_errors import check_syntax
+    from ratchet_mcp.tasks.undeclared import undeclared
 
     script = Script.parse(source.removeprefix("\ufeff"), file)
     check_syntax(script)
@@ -51,4 +54,4 @@ def prepare(source: str, *, file: str = "main.js") -> PreparedCode:
     ]
     data, columns = apply(script.data, edits)
     body = data.decode("utf-8") + form.ending
-    return PreparedCode(body, form.name, script.names, columns)
+    return PreparedCode(body, form.name, script.names, undeclared(script), columns)

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from ratchet_mcp.engine.pool import WorkerPool
-from ratchet_mcp.engine.run import LogLine, ProgressUpdate, RunLimits, RunOutcome, RunRequest
+from ratchet_mcp.engine.run import LogLine, ProgressUpdate, RunLimits, RunRequest
 from ratchet_mcp.engine.script import compose
 from ratchet_mcp.errors import TaskNotFound
 from ratchet_mcp.settings import EngineSettings, Limits

@@ -103,7 +103,9 @@ async def test_the_console_formats_what_it_is_given(run: Any, host: Any) -> None
 
 
 async def test_progress_reports_reach_the_host(run: Any, host: Any) -> None:
-    await run("async () => { reportProgress(0.25, 'load', 'reading', { rows: 3 }); await new Promise((r) => setTimeout(r, 40)); reportProgress(1) }")
+    await run(
+        "async () => { reportProgress(0.25, 'load', 'reading', { rows: 3 }); await new Promise((r) => setTimeout(r, 40)); reportProgress(1) }"
+    )
     assert [(update.progress, update.step, update.message, update.data) for update in host.updates] == [
         (0.25, "load", "reading", {"rows": 3}),
         (1.0, None, None, None),

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import anyio
 import pytest
 from engine_runs import RecordingHost, open_pool, request
+
+from ratchet_mcp.engine.process import PROGRAM
+from ratchet_mcp.engine.script import GLOBALS
 
 NEXT = "() => 'next'"
 
@@ -163,6 +167,33 @@ async def test_state_does_not_survive_from_one_run_to_the_next_on_the_same_worke
 
 @pytest.mark.parametrize("direct", ["eval", "(0, eval)", "Function", "new Function"])
 async def test_text_evaluated_at_run_time_stays_in_the_compartment(output: Any, direct: str) -> None:
-    body = "return typeof harden + typeof lockdown + typeof python" if "Function" in direct else "typeof harden + typeof lockdown + typeof python"
+    body = (
+        "return typeof harden + typeof lockdown + typeof python"
+        if "Function" in direct
+        else "typeof harden + typeof lockdown + typeof python"
+    )
     call = f"{direct}({body!r})" + ("()" if "Function" in direct else "")
     assert await output(f"() => {call}") == "undefinedundefinedundefined"
+
+
+@pytest.mark.parametrize(
+    "code", ["(input) => inputt.a", "() => require('fs').readFileSync('/etc/passwd')", "() => process.env", "() => { x = 5 }"]
+)
+async def test_a_name_that_nothing_declares_is_an_error_and_not_undefined(run: Any, code: str) -> None:
+    outcome = await run(code)
+    assert outcome.error.details["name"] == "ReferenceError"
+    assert outcome.error.message.partition(" (")[0].endswith(" is not defined")
+    assert "require" in outcome.error.hint
+
+
+async def test_names_that_libraries_create_at_run_time_are_found(output: Any) -> None:
+    bundle = (
+        "!function (root, make) { typeof exports === 'object' ? make(exports) : make(root.lib = {}) }(this || self, (e) => { e.two = 2 });"
+    )
+    assert await output(bundle + "\nfunction main() { return [lib.two, typeof nothing]; }") == [2, "undefined"]
+
+
+def test_the_globals_that_are_never_undeclared_are_those_of_the_realm() -> None:
+    realm = (PROGRAM.parent / "realm" / "run.js").read_text()
+    listed = re.findall(r"const (?:LANGUAGE|OURS) = \[(.*?)\];", realm, re.DOTALL)
+    assert {name for part in listed for name in re.findall(r"'([^']+)'", part)} == GLOBALS
