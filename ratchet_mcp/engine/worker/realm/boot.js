@@ -9,9 +9,9 @@
     nextId: () => (id += 1),
     resetIds: () => { id = 0; },
     host: {
-      log: (level, text) => { log(level, text); },
-      progress: (text) => { progress(text); },
-      call: (number, method, text) => { call(number, method, text); },
+      log: (level, text) => { log(level, text.toWellFormed()); },
+      progress: (text) => { progress(text.toWellFormed()); },
+      call: (number, method, text) => { call(number, method, text.toWellFormed()); },
       startTimer: (number, milliseconds) => { startTimer(number, milliseconds); },
       clearTimer: (number) => { clearTimer(number); },
       random: (count) => `${random(count)}`,

@@ -6,6 +6,7 @@
 
   const randomBytes = (count) => {
     const hex = realm.host.random(count);
+    if (hex.length !== 2 * count) throw new Error('crypto: the system gave no random bytes'); // better none than predictable ones
     return Uint8Array.from({ length: count }, (_, i) => parseInt(hex.slice(2 * i, 2 * i + 2), 16));
   };
 

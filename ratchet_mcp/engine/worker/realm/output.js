@@ -42,8 +42,27 @@
     return { thrown: error };
   };
 
+  // JSON text in which a lone surrogate is U+FFFD, as it would be in UTF-8.
+  realm.wellFormedJson = (text) => (
+    /\\ud[89a-f]/.test(text) ? text.replace(/\\(?:ud[89a-f][0-9a-f]{2}|.)/g, (part) => (part.startsWith('\\ud') ? '\ufffd' : part)) : text
+  );
+
+  // How deeply arrays and objects are nested in JSON text.
+  realm.depthOf = (text) => {
+    let depth = 0, deepest = 0, inString = false;
+    for (let i = 0; i < text.length; i++) {
+      const letter = text[i];
+      if (inString) {
+        if (letter === '\\') i += 1;
+        else if (letter === '"') inString = false;
+      } else if (letter === '"') inString = true;
+      else if (letter === '[' || letter === '{') deepest = Math.max(deepest, depth += 1);
+      else if (letter === ']' || letter === '}') depth -= 1;
+    }
+    return deepest;
+  };
+
   // `{ text }`, `{ failure: { code, message, path } }`, or `{ thrown }` when the task's own toJSON or getter threw.
-  // A lone surrogate becomes U+FFFD, as it would in UTF-8.
   realm.stringify = (result, maxBytes) => {
     let refused;
     let text;
@@ -59,7 +78,7 @@
       const { reason, holder, key } = refused;
       if (key === '' && Object.is(holder[''], result)) return failure('output_not_serializable', reason);
       try {
-        return failure('output_not_serializable', reason, pathTo(result, holder) + step(key, Array.isArray(holder)));
+        return failure('output_not_serializable', reason, realm.clip(pathTo(result, holder) + step(key, Array.isArray(holder))));
       } catch {
         return failure('output_not_serializable', reason);
       }
@@ -69,7 +88,6 @@
       text = 'null';
     }
     if (text.length > maxBytes) return failure('output_too_large', `the output has ${text.length} characters as JSON, limits.output_bytes is ${maxBytes}`);
-    if (/\\ud[89a-f]/.test(text)) text = text.replace(/\\(?:ud[89a-f][0-9a-f]{2}|.)/g, (part) => (part.startsWith('\\ud') ? '\ufffd' : part));
-    return { text };
+    return { text: realm.wellFormedJson(text) };
   };
 }

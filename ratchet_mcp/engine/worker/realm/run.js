@@ -23,6 +23,7 @@
     Date, Math, Intl, Float32Array, Float64Array,
   };
   const OPTIONS = { __options__: true };
+  const MAX_CALLS = 1000, MAX_LOST = 10, MAX_DATA_DEPTH = 50;
   const LENIENT = { __rejectSomeDirectEvalExpressions__: false }; // a direct eval sees the compartment's globals only
   const allowed = new Set(realm.allowed);
   const unwanted = Object.getOwnPropertyNames(new Compartment({ ...OPTIONS }).globalThis).filter((key) => !allowed.has(key));
@@ -51,6 +52,7 @@
 
   const hostCall = (run, method, args) => new Promise((resolve, reject) => {
     if (!run.live) throw new Error('The run has ended');
+    if (run.calls.size >= MAX_CALLS) throw new realm.globals.RateLimitError(`${method}: ${MAX_CALLS} calls are waiting already; await some of them first`);
     const packed = realm.stringify(args, realm.limits.inputBytes);
     if (packed.thrown !== undefined) throw packed.thrown;
     if (packed.failure) throw new realm.globals.DataError(`${method}: ${packed.failure.message}`, { path: packed.failure.path });
@@ -84,7 +86,7 @@
 
   const own = (error, key, type) => {
     const slot = Object.getOwnPropertyDescriptor(error, key);
-    return slot && typeof slot.value === type ? slot.value : undefined;
+    return slot && typeof slot.value === type ? (type === 'string' ? slot.value.slice(0, 200) : slot.value) : undefined;
   };
 
   // What was thrown, as plain data. Never throws itself.
@@ -104,7 +106,8 @@
       }
       facts.code = own(error, 'code', 'string');
       const data = Object.getOwnPropertyDescriptor(error, 'data');
-      if (data && 'value' in data) facts.data = JSON.parse(realm.stringify(data.value, 65536).text || 'null');
+      const packed = data && 'value' in data ? realm.stringify(data.value, 65536).text || 'null' : 'null';
+      if (realm.depthOf(packed) <= MAX_DATA_DEPTH) facts.data = JSON.parse(packed);
     } catch { /* what is known so far has to do */ }
     return facts;
   };
@@ -173,8 +176,8 @@
     if (run.timers) run.timers.clear();
     realm.current = IDLE;
     const { error, reason } = run.outcome || { error: { kind: 'never_settles' } };
-    const lost = realm.unhandled(reported.splice(0)).filter((other) => error === undefined || !Object.is(other, reason)).map(describe);
+    const lost = realm.unhandled(reported.splice(0)).filter((other) => error === undefined || !Object.is(other, reason)).slice(0, MAX_LOST).map(describe);
     realm.forgetRejections();
-    return JSON.stringify({ error, lost, left });
+    return realm.wellFormedJson(JSON.stringify({ error, lost, left }));
   };
 }

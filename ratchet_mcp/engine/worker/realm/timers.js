@@ -24,7 +24,8 @@
       if (!timer) return;
       if (timer.every === undefined) waiting.delete(id);
       else realm.host.startTimer(id, timer.every);
-      timer.callback(...timer.args);
+      const { callback, args } = timer;
+      callback(...args); // not as a method: the record is ours
     };
     return {
       setTimeout: (callback, delay, ...args) => start(callback, delay, args, false),
