@@ -36,6 +36,7 @@ class ActiveRun:
         self.open_calls = 0
         self.holds_slot = True
         self.recycle = False
+        self.lost = False
         self.cpu_base: float | None = None
         self.memory_peak_mb = 0.0
         self._worker_id = worker_id
@@ -145,6 +146,9 @@ class ActiveRun:
     def died(self, description: str, *, by_signal: bool) -> None:
         """End the run because its worker is gone."""
         self.recycle = True
+        if self.lost:
+            self._finish(RunOutcome(error=outcome.nameless_rejection()))
+            return
         if by_signal and self.memory_peak_mb > 0.6 * self.request.limits.memory_mb:
             self._finish(RunOutcome(error=outcome.memory_limit(self.request.limits)))
             return

@@ -61,7 +61,8 @@ class Fleet:
     # ------------------------------------------------------------ life
     async def open(self) -> None:
         """Start the first worker and see whether it is confined well enough. Raises `IsolationInsufficient`, `WorkerStartFailed`."""
-        first = await self._start()
+        first = self._hire()
+        await first.start(self._settings)
         wanted = required_isolation(self._settings)
         if STRENGTH[first.isolation] < STRENGTH[wanted]:
             first.kill()
@@ -74,16 +75,18 @@ class Fleet:
         self._offer(first)
         self._tasks.start_soon(self._maintain)
 
-    async def close(self) -> None:
-        """End all workers; runs that are under way end as interrupted."""
+    def interrupt(self) -> None:
+        """Begin to end all workers; runs that are under way end as interrupted."""
         self._closing = True
-        workers = list(self._workers.values())
-        for worker in workers:
+        for worker in self.workers:
             if worker.active is None:
                 worker.stop()
             else:
                 worker.active.fail(errors.Interrupted("The server stopped while the run was under way."))
                 worker.kill()
+
+    async def wait_closed(self) -> None:
+        """Wait for the end of all processes; kill those that do not end by themselves."""
         async with anyio.create_task_group() as group:
             for worker in list(self._processes):
                 group.start_soon(worker.wait_closed, 1.0)
@@ -123,40 +126,35 @@ class Fleet:
             return
         while len(self._workers) < count and self._starting < MAX_STARTING:
             self._starting += 1
-            self._tasks.start_soon(self._start_in_background)
+            self._tasks.start_soon(self._start_in_background, self._hire())
 
     def try_again(self) -> None:
         """Forget failed starts; somebody asks for a worker, so it is worth another try."""
         if self._failures >= self._settings.max_restarts:
             self._failures = 0
 
-    async def _start_in_background(self) -> None:
-        worker: WorkerProcess | None = None
+    async def _start_in_background(self, worker: WorkerProcess) -> None:
         try:
             if self._failures:
                 await anyio.sleep(self._settings.restart_delay_seconds * 2 ** (self._failures - 1))
-            worker = await self._start()
+            await worker.start(self._settings)
         except errors.RatchetError as error:
+            self._workers.pop(worker.id, None)
             self._failures += 1
             if self._failures >= self._settings.max_restarts:
                 self._on_refusal(error)
-        finally:
-            self._starting -= 1
-        if worker is not None:
+        else:
             self._failures = 0
             self._offer(worker)
+        finally:
+            self._starting -= 1
         self.want(self._wanted)
 
-    async def _start(self) -> WorkerProcess:
+    def _hire(self) -> WorkerProcess:
         self._started += 1
         worker = WorkerProcess(f"w{self._started}", self._limits, self._on_call, self._on_exit)
         self._workers[worker.id] = worker
         self._processes.add(worker)
-        try:
-            await worker.start(self._settings)
-        except BaseException:
-            self._workers.pop(worker.id, None)
-            raise
         return worker
 
     def _offer(self, worker: WorkerProcess) -> None:
@@ -180,7 +178,7 @@ class Fleet:
         self._processes.discard(worker)
         if worker in self._idle:
             self._idle.remove(worker)
-        if worker.active is None and self._workers.pop(worker.id, None) is not None and not self._closing:
+        if worker.ready_once and worker.active is None and self._workers.pop(worker.id, None) is not None and not self._closing:
             self.restarts += 1
             self.want(self._wanted)
 

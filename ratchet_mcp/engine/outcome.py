@@ -139,3 +139,11 @@ def memory_limit(limits: RunLimits) -> errors.MemoryLimit:
         hint="Work on smaller pieces, or raise limits.memory_mb in the settings.",
         details={"memory_mb": limits.memory_mb},
     )
+
+
+def nameless_rejection() -> errors.UnhandledRejection:
+    """Return the error of a run whose unhandled rejection has a reason that the engine dies of."""
+    return errors.UnhandledRejection(
+        "A promise was rejected and nothing handled it. Its reason cannot be shown; it is none that tells something (undefined, null, a symbol, …).",
+        hint="Await the promise, or add a .catch() to it, and reject with an Error.",
+    )

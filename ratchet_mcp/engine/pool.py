@@ -46,23 +46,24 @@ class WorkerPool:
         await self._tasks.__aenter__()
         try:
             await self._fleet.open()
-        except BaseException as error:
-            await self._close(error)
+        except BaseException:
+            await self._close()
             raise
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        await self._close(None)
+        await self._close()
 
-    async def _close(self, error: BaseException | None) -> None:
+    async def _close(self) -> None:
         self._closing = True
         self._refuse_waiting(errors.Interrupted("The server stopped before the run could start."))
-        with anyio.CancelScope(shield=True):
-            await self._fleet.close()
         self._watchdog.close()
+        self._fleet.interrupt()
         self._tasks.cancel_scope.cancel()
         with suppress(asyncio.CancelledError):
-            await self._tasks.__aexit__(type(error) if error else None, error, error.__traceback__ if error else None)
+            await self._tasks.__aexit__(None, None, None)
+        with anyio.CancelScope(shield=True):
+            await self._fleet.wait_closed()
 
     # ------------------------------------------------------------ running
     async def run(self, request: RunRequest, host: RunHost, on_start: OnStart | None = None) -> RunOutcome:

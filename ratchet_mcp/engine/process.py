@@ -96,7 +96,12 @@ class WorkerProcess(asyncio.SubprocessProtocol):
     @property
     def ready(self) -> bool:
         """Tell whether the worker has started and is still there."""
-        return not self.dead and self._ready.done() and self._ready.exception() is None
+        return not self.dead and self.ready_once
+
+    @property
+    def ready_once(self) -> bool:
+        """Tell whether the worker ever was ready."""
+        return self._ready.done() and not self._ready.cancelled() and self._ready.exception() is None
 
     # ------------------------------------------------------------ life
     async def start(self, settings: EngineSettings) -> None:
@@ -276,6 +281,8 @@ class WorkerProcess(asyncio.SubprocessProtocol):
                 active.on_progress(frame)
             case "limit":
                 active.on_limit(frame)
+            case "lost":
+                active.lost = True
             case "host_call":
                 self._on_call(self, frame)
             case _:

@@ -13,6 +13,7 @@ type                  direction  fields
 ``log``               to us      ``id``, ``at``, ``level``, ``message``
 ``progress``          to us      ``id``, ``at``, ``value`` (JSON text)
 ``limit``             to us      ``id``, ``code``
+``lost``              to us      ``id``: a promise was rejected and nothing handled it; the reason follows in ``result``
 ``result``            to us      ``id``, ``ok``, ``output?`` (JSON text), ``error?``, ``warnings``, ``recycle``
 ``ping`` / ``pong``   both       ``id``
 ``shutdown``          to worker

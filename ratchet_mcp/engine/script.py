@@ -23,8 +23,8 @@ MARK = "/**/"
 
 GLOBALS = CAPTURED | frozenset(
     "globalThis undefined NaN Infinity escape unescape eval Function BigInt64Array BigUint64Array AggregateError Iterator fetch "
-    "setInterval clearInterval setImmediate clearImmediate queueMicrotask Event EventTarget AbortController AbortSignal DOMException self global "
-    "AuthenticationError AuthorizationError NetworkError HttpError ValidationError ConfigurationError RateLimitError "
+    "setInterval clearInterval setImmediate clearImmediate queueMicrotask Event EventTarget AbortController AbortSignal DOMException self "
+    "global AuthenticationError AuthorizationError NetworkError HttpError ValidationError ConfigurationError RateLimitError "
     "ServiceUnavailableError TimeoutError DataError".split()
 )
 """Every name a task finds without declaring it: the same list as in `worker/realm/run.js`."""

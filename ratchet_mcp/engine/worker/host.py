@@ -91,9 +91,9 @@ class Host:
         """Return that many random bytes from the operating system, as hexadecimal digits."""
         return os.urandom(int(count)).hex()
 
-    def functions(self, parse_url: Callable[..., str]) -> list[Callable[..., Any]]:
-        """Return the functions in the order in which `realm/run.js` takes them, each made unable to raise."""
-        ours = [self.log, self.progress, self.call, self.start_timer, self.clear_timer, self.random, parse_url]
+    def functions(self, parse_url: Callable[..., str], queued: Callable[[], int]) -> list[Callable[..., Any]]:
+        """Return the functions in the order in which `realm/boot.js` takes them, each made unable to raise."""
+        ours = [self.log, self.progress, self.call, self.start_timer, self.clear_timer, self.random, parse_url, queued]
         return [_unraising(function) for function in ours]
 
 

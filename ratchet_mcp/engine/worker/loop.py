@@ -8,22 +8,24 @@ listened: for each of those the core asks for a future and sets the exception on
 from __future__ import annotations
 
 import asyncio.events
+import contextlib
 from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+MAX_HELD = 1000
+"""Rejections of one run whose reasons can be asked for."""
 
-class RejectedPromise:
-    """Stands in for the future of a promise that was rejected without a handler; holds the reason."""
+
+class Reasons:
+    """Stands in for the future of every promise that was rejected without a handler; collects the reasons."""
 
     def __init__(self) -> None:
-        self.reason: Any = None
-        self.known = False
+        self.found: list[Any] = []
 
     def set_exception(self, error: Any) -> None:
-        """Take the rejection's reason (called by the native core)."""
-        self.reason = getattr(error, "jsError", error)
-        self.known = True
+        """Take a rejection's reason (called by the native core)."""
+        self.found.append(getattr(error, "jsError", error))
 
     def set_result(self, value: Any) -> None:
         """Take a result; a rejected promise has none (called by the native core)."""
@@ -33,13 +35,21 @@ class RejectedPromise:
 
 
 class JobQueue:
-    """The promise jobs of one worker, and the rejections nobody listened to."""
+    """The promise jobs of one worker, and the rejections nobody listened to.
+
+    The core reacts to such a rejection with one more job, which turns the reason into a Python object. That kills the process for some
+    reasons (`null`, a symbol, an invalid date, a detached buffer), so these jobs are held back until `reasons()` really needs them.
+    """
 
     def __init__(self, on_rejection: Callable[[], None]) -> None:
         self._jobs: deque[tuple[Callable[..., Any], tuple[Any, ...]]] = deque()
+        self._held: list[tuple[Callable[..., Any], tuple[Any, ...]]] = []
+        self._hold_next = False
+        self._reading = False
+        self._reasons = Reasons()
+        self._count = 0
         self._on_rejection = on_rejection
         self._exception_handler = self.call_exception_handler
-        self.rejections: list[RejectedPromise] = []
 
     def install(self) -> None:
         """Become the running loop of this thread."""
@@ -47,18 +57,38 @@ class JobQueue:
 
     def call_soon_threadsafe(self, callback: Callable[..., Any], *arguments: Any, **_: Any) -> JobQueue:
         """Queue a promise job (called by the native core)."""
-        self._jobs.append((callback, arguments))
+        self._count += 1
+        if not self._hold_next:
+            self._jobs.append((callback, arguments))
+        elif len(self._held) < MAX_HELD:
+            self._held.append((callback, arguments))
+        self._hold_next = False
         return self
 
     call_soon = call_soon_threadsafe
 
-    def create_future(self) -> RejectedPromise:
-        """Note that a promise was rejected without a handler (called by the native core)."""
-        rejected = RejectedPromise()
-        if len(self.rejections) < 1000:
-            self.rejections.append(rejected)
-        self._on_rejection()
-        return rejected
+    def create_future(self) -> Reasons:
+        """Note that a promise was rejected without a handler; the next job is the one to hold back (called by the native core)."""
+        if self._reading:
+            return Reasons()
+        self._hold_next = True
+        with contextlib.suppress(Exception):  # no stack left for it; the core needs its future all the same
+            self._on_rejection()
+        return self._reasons
+
+    def queued(self) -> int:
+        """Return how many jobs were ever queued."""
+        return self._count
+
+    def reasons(self) -> list[Any]:
+        """Return the reasons of the rejections nobody listened to. Can end the process, see above."""
+        self._reading = True
+        try:
+            for callback, arguments in self._held:
+                callback(*arguments)
+            return self._reasons.found[:]
+        finally:
+            self._reading = False
 
     def call_exception_handler(self, *_: Any) -> None:
         """Ignore what asyncio would log (called by the native core)."""
@@ -76,4 +106,6 @@ class JobQueue:
     def clear(self) -> None:
         """Forget jobs and rejections of the run that just ended."""
         self._jobs.clear()
-        self.rejections.clear()
+        self._held.clear()
+        self._reasons.found.clear()
+        self._hold_next = False

@@ -21,7 +21,7 @@ def start(memory_mb: int, worker_id: str, reader: int, writer: int) -> None:
         native = core.load(jobs.call_exception_handler)
         jobs.install()
         ours = host.Host(pipe)
-        heard.append(realm.build(native, ours.functions(host.parse_url)))
+        heard.append(realm.build(native, ours.functions(host.parse_url, jobs.queued)))
         host.parse_url("https://example.com/?a#b", "", "", "")  # imports now what could not be opened later
         level, missing = confinement.confine(memory_mb)
     except Exception as error:  # whatever it is, the coordinator has to hear of it

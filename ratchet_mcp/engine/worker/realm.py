@@ -37,6 +37,7 @@ class Realm:
     settle: Callable[[int, bool, str], Any]
     settled: Callable[[], bool]
     rejected: Callable[[], Any]
+    lost: Callable[[], bool]
     report: Callable[[Any], Any]
     output: Callable[[], str | None]
     end: Callable[[], str]
@@ -58,6 +59,7 @@ def build(core: Any, host_functions: list[Callable[..., Any]]) -> Realm:
         settle=kit["settle"],
         settled=kit["settled"],
         rejected=kit["rejected"],
+        lost=kit["lost"],
         report=kit["report"],
         output=kit["output"],
         end=kit["end"],

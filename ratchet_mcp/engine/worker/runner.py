@@ -61,7 +61,7 @@ class Runner:
                 frame["id"], self._script(frame), frame["input"], frame["context"], limits["output_bytes"], limits["input_bytes"]
             )
             self._until_settled(frame["id"])
-            output, ended = self._end()
+            output, ended = self._end(frame["id"])
         except MemoryError:
             ended = {"error": {"kind": "memory"}}
         except Exception as error:  # the engine itself failed; the coordinator replaces this worker
@@ -87,11 +87,13 @@ class Runner:
             if due is not None:
                 self._realm.fire(due)
 
-    def _end(self) -> tuple[str | None, dict[str, Any]]:
-        for rejected in self._jobs.rejections:
-            if rejected.known:
-                self._realm.report(rejected.reason)
-        return self._realm.output(), json.loads(self._realm.end())
+    def _end(self, run: str) -> tuple[str | None, dict[str, Any]]:
+        output = self._realm.output()
+        if output is not None and self._realm.lost():
+            self._wire.send("lost", id=run)  # before anything that could end this process
+            for reason in self._jobs.reasons():
+                self._realm.report(reason)
+        return output, json.loads(self._realm.end())
 
     def _answer(self, run: str, output: str | None, ended: dict[str, Any]) -> None:
         error = ended.get("error")

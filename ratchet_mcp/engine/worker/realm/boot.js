@@ -1,5 +1,5 @@
 // Build the realm's own kit. `parts` are the other files of this folder, `host` the functions of host.py.
-(parts, log, progress, call, startTimer, clearTimer, random, parseUrl) => {
+(parts, log, progress, call, startTimer, clearTimer, random, parseUrl, queued) => {
   'use strict';
 
   let id = 0;
@@ -14,6 +14,7 @@
       call: (number, method, text) => { call(number, method, text.toWellFormed()); },
       startTimer: (number, milliseconds) => { startTimer(number, milliseconds); },
       clearTimer: (number) => { clearTimer(number); },
+      queued: () => queued(),
       random: (count) => `${random(count)}`,
       parseUrl: (url, base, changed, value) => `${parseUrl(url, base, changed, value) || ''}`,
     },

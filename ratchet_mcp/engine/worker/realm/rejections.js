@@ -11,12 +11,21 @@
   let open = 0; // rejections of this run that were reported
   let looked = new WeakSet();
   let reasons = [];
+  let handled = 0; // of those, promises that got a handler afterwards
 
   const note = (promise) => {
     if (open === 0 || looked.has(promise)) return;
     looked.add(promise);
     probing = true;
-    try { then.call(promise, undefined, (reason) => { reasons.push(reason); }); } catch { /* not a promise */ } finally { probing = false; }
+    const before = realm.host.queued();
+    let late = false; // rejected before it got this handler: a job for it is queued at once
+    try {
+      then.call(promise, undefined, (reason) => {
+        reasons.push(reason);
+        if (late) handled += 1;
+      });
+      late = realm.host.queued() > before;
+    } catch { /* not a promise */ } finally { probing = false; }
   };
   let probing = false;
 
@@ -40,7 +49,8 @@
   }.then;
 
   realm.rejected = () => { open += 1; };
-  realm.forgetRejections = () => { open = 0; looked = new WeakSet(); reasons = []; };
+  realm.lost = () => open > handled;
+  realm.forgetRejections = () => { open = handled = 0; looked = new WeakSet(); reasons = []; };
   // Of the reported reasons, those for which no handler came.
   realm.unhandled = (reported) => {
     const handled = [...reasons];

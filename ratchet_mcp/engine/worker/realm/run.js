@@ -161,8 +161,12 @@
   // The host learnt of a promise that was rejected with this reason while nothing handled it
   // (the bridge wraps primitive reasons into objects).
   realm.report = (reason) => {
-    const wrapped = reason instanceof Number || reason instanceof String || reason instanceof Boolean;
-    reported.push(wrapped ? reason.valueOf() : reason);
+    try {
+      const wrapped = [Number, String, Boolean, BigInt].some((Wrapper) => reason instanceof Wrapper);
+      reported.push(wrapped ? reason.valueOf() : reason);
+    } catch { // a hostile proxy
+      reported.push(reason);
+    }
   };
 
   // The output of the run as JSON text, if it has one.
