@@ -42,7 +42,8 @@ class Execution:
     """One run of a task: live while it runs, afterwards as the store has it.
 
     Times are UTC; durations are milliseconds. `error` has the shape of `RatchetError.to_dict()`. `output` is only meaningful when
-    `status` is `completed`. `task` is the name (`<javascript>` for an unsaved function), `parent_id` the execution whose `tasks.call` started it.
+    `status` is `completed`. `task` is the name (`<javascript>` for an unsaved function), `parent_id`
+    the execution whose `tasks.call` started it.
     """
 
     id: str
@@ -64,4 +65,13 @@ class Execution:
     total_ms: float | None = None
     worker_id: str | None = None
     parent_id: str | None = None
+    attempt: int = 1
     warnings: list[str] = field(default_factory=list[str])
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutionPage:
+    """Executions, newest first, without input, output, limits, progress and warnings; `error` holds code, message and retryable."""
+
+    executions: list[Execution]
+    next_cursor: str | None

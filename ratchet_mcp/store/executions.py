@@ -49,7 +49,10 @@ _WHOLE = (
 
 
 class ExecutionRepository:
-    """The `executions` table and those that hang on it. Awaitables of writes resolve after COMMIT; a full queue raises `Busy` at once."""
+    """The `executions` table and those that hang on it. Awaitables of writes resolve after COMMIT.
+
+    A full queue raises `Busy` when something begins; what has begun may always go on.
+    """
 
     def __init__(self, database: Database, writer: Writer, tasks: TaskRepository, owner: str) -> None:
         self._database = database
@@ -77,7 +80,7 @@ class ExecutionRepository:
         """Record how far a long execution is: its status, when it started, its progress, and new log lines."""
         values = {name: getattr(record, name) for name in STARTED_COLUMNS}
         values["row_id"] = record.id
-        return self._writer.submit((STARTED, values), *_log_rows(record.id, logs))
+        return self._writer.submit_always((STARTED, values), *_log_rows(record.id, logs))
 
     def finish(self, record: ExecutionRecord, logs: Sequence[LogRecord] = ()) -> asyncio.Future[None]:
         """Record how an execution ended, with the log lines that are not written yet."""
@@ -87,11 +90,11 @@ class ExecutionRepository:
         values["error_code"] = error.get("code") if error else None
         values["error_message"] = storable(str(error.get("message", "")))[:MESSAGE_LENGTH] if error else None
         result = (RESULT, {"execution_id": record.id, "output": record.output, "error": error})
-        return self._writer.submit((FINISH, values), result, *_log_rows(record.id, logs))
+        return self._writer.submit_always((FINISH, values), result, *_log_rows(record.id, logs))
 
     def append_logs(self, execution_id: str, lines: Sequence[LogRecord]) -> asyncio.Future[None]:
         """Write log lines of one execution, all or none."""
-        return self._writer.submit(*_log_rows(execution_id, lines))
+        return self._writer.submit_always(*_log_rows(execution_id, lines))
 
     async def get(self, execution_id: str) -> ExecutionRecord | None:
         """Return one execution with its values, None when there is none with this id."""
@@ -195,7 +198,7 @@ def _filtered(wanted: ExecutionFilter) -> Select[Any]:
 
 
 def _record(row: ResultRow[Any], more: tuple[str, ...] = ()) -> ExecutionRecord:
-    values = row._asdict()
+    values = dict(zip(row._fields, row, strict=True))  # pyright: ignore[reportPrivateUsage]  # public since SQLAlchemy follows namedtuple
     record = ExecutionRecord(**{name: values[name] for name in LISTED})
     for name in more:
         if values[name] is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
@@ -77,7 +77,7 @@ def _classify(error: BaseException) -> tuple[str, str, str | None]:
 
 def _never_connected(original: Any, state: str | None) -> bool:
     """Psycopg gives no SQLSTATE when there was no server to talk to."""
-    kind: type[Any] = type(original)
+    kind = cast("type[Any]", type(original))
     return kind.__module__.startswith("psycopg") and kind.__name__ in ("OperationalError", "ConnectionTimeout") and state is None
 
 

@@ -75,6 +75,12 @@ class Writer:
 
         The future resolves after COMMIT, or with a `StoreFailed`. Raises `Busy` when `limit` requests wait.
         """
+        if self._queue.qsize() >= self._limit:
+            raise Busy(f"{self._limit} rows wait to be written.")
+        return self._put(rows, None)
+
+    def submit_always(self, *rows: Row) -> asyncio.Future[None]:
+        """Write rows as `submit` does, also when the queue is full: for the end of what has begun."""
         return self._put(rows, None)
 
     def call(self, work: Callable[[Connection], T]) -> asyncio.Future[T]:
@@ -91,8 +97,6 @@ class Writer:
     def _put(self, rows: tuple[Row, ...], work: Work | None) -> asyncio.Future[Any]:
         if self._closed:
             raise StoreFailed("The store is closed.")
-        if self._queue.qsize() >= self._limit:
-            raise Busy(f"{self._limit} rows wait to be written.")
         loop = asyncio.get_running_loop()
         item = _Item(rows, work, loop.create_future(), loop)
         self._queue.put(item)

@@ -1,0 +1,30 @@
+"""What a caller holds of an execution that it started."""
+
+from __future__ import annotations
+
+import asyncio
+
+from ratchet_mcp.execution.keeper import cancelled
+from ratchet_mcp.execution.live import Live
+from ratchet_mcp.execution.models import Execution
+
+
+class Handle:
+    """A started execution. `execution` is live: it changes in place until it is final."""
+
+    def __init__(self, live: Live) -> None:
+        self._live = live
+        self.id = live.execution.id
+        self.execution = live.execution
+
+    async def wait(self, seconds: float | None) -> Execution:
+        """Wait until the execution is final and recorded, or so many seconds; that it began is recorded in any case."""
+        if not await self._live.wait(seconds) and self._live.begun is not None:
+            await asyncio.wait([self._live.begun])
+            if self._live.begun.exception() is not None:
+                await self._live.wait(None)
+        return self.execution
+
+    def cancel(self, reason: str | None = None) -> None:
+        """Kill the run; without effect when it has ended."""
+        self._live.end(cancelled(reason))

@@ -1,0 +1,103 @@
+"""An execution while it runs: what its worker reports, who waits for it, how it is ended early."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+import anyio
+from loguru import logger
+
+from ratchet_mcp.engine.run import LogLine, ProgressUpdate, RunRequest
+from ratchet_mcp.errors import RatchetError
+from ratchet_mcp.execution.models import Execution, Status
+from ratchet_mcp.security.principal import Principal
+from ratchet_mcp.tasks.definition import Task
+
+Calling = Callable[["Live", str, Any], Awaitable[Any]]
+
+
+class Live:
+    """One run under way. It is the `RunHost` of its worker; everything happens on the event loop."""
+
+    def __init__(
+        self,
+        execution: Execution,
+        task: Task,
+        request: RunRequest,
+        principal: Principal,
+        calling: Calling,
+        on_progress: Callable[[ProgressUpdate], None] | None = None,
+    ) -> None:
+        self.execution = execution
+        self.task = task
+        self.request = request
+        self.principal = principal
+        self.scope = anyio.CancelScope()
+        self.ending: RatchetError | None = None
+        self.begun: asyncio.Future[None] | None = None
+        self.lines: list[LogLine] = []
+        self.written = 0
+        self.marked = False
+        self.children: set[Live] = set()
+        self.created = time.perf_counter()
+        self.deadline: float | None = None
+        self._ended = asyncio.Event()
+        self._calling = calling
+        self._on_progress = on_progress
+
+    # ------------------------------------------------------------ what the engine reports
+    def on_start(self) -> None:
+        """Note that the run left the queue."""
+        self.execution.status = Status.RUNNING
+        self.execution.started_at = datetime.now(UTC)
+        self.deadline = time.monotonic() + self.request.limits.timeout_seconds
+
+    def log(self, line: LogLine) -> None:
+        """Take one line of console output; the engine counts its bytes."""
+        self.lines.append(line)
+
+    def progress(self, update: ProgressUpdate) -> None:
+        """Take one progress report; only the latest is kept."""
+        self.execution.progress = {name: value for name, value in asdict(update).items() if value is not None}
+        if self._on_progress is not None:
+            try:
+                self._on_progress(update)
+            except Exception as error:
+                logger.opt(exception=error).error("A listener to progress failed")
+
+    async def call(self, method: str, arguments: Any) -> Any:
+        """Answer a call of the task. Raises `RatchetError`."""
+        return await self._calling(self, method, arguments)
+
+    # ------------------------------------------------------------ ending it
+    def end(self, error: RatchetError) -> None:
+        """End the run early with this error, unless it has ended or is being ended already."""
+        if self.ending is None and not self._ended.is_set():
+            self.ending = error
+            self.scope.cancel()
+
+    def watch(self, begun: asyncio.Future[None]) -> None:
+        """End the run if its start cannot be recorded."""
+        self.begun = begun
+        begun.add_done_callback(self._on_begun)
+
+    def _on_begun(self, begun: asyncio.Future[None]) -> None:
+        error = None if begun.cancelled() else begun.exception()
+        if isinstance(error, RatchetError):
+            self.end(error)
+
+    def ended(self) -> None:
+        """Wake who waits: the execution is final and recorded."""
+        self._ended.set()
+
+    async def wait(self, seconds: float | None) -> bool:
+        """Wait until the execution is final and recorded; tells whether it is after so many seconds."""
+        if not self._ended.is_set():
+            with anyio.move_on_after(seconds):
+                await self._ended.wait()
+        return self._ended.is_set()

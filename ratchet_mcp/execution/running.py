@@ -1,0 +1,99 @@
+"""One run, from the pool's queue to its recorded end."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import anyio
+from loguru import logger
+
+from ratchet_mcp.engine.run import Pool, RunOutcome
+from ratchet_mcp.errors import Cancelled, InternalError, Interrupted, RatchetError
+from ratchet_mcp.execution.keeper import NOT_RECORDED, Keeper, Unrecorded
+from ratchet_mcp.execution.live import Live
+from ratchet_mcp.execution.nested import PARENT_ENDED
+from ratchet_mcp.execution.outcome import finish, settle
+from ratchet_mcp.execution.recording import log_records, to_record
+from ratchet_mcp.store.records import ExecutionRecord, LogRecord
+
+if TYPE_CHECKING:
+    from ratchet_mcp.store.store import Store
+
+
+class Runner:
+    """Runs executions and records how they end; each in a task of its own."""
+
+    def __init__(self, pool: Pool, store: Store, keeper: Keeper, live: dict[str, Live]) -> None:
+        self._pool = pool
+        self._store = store
+        self._keeper = keeper
+        self._live = live
+
+    async def run(self, live: Live) -> None:
+        """Run to the end; whatever happens, the execution becomes final and those who wait are woken."""
+        outcome: RunOutcome | None = None
+        try:
+            with live.scope:
+                outcome = await self._pool.run(live.request, live, live.on_start)
+        except anyio.get_cancelled_exc_class():
+            live.end(Interrupted("The server stopped before the run ended."))
+            raise
+        except Exception as error:
+            logger.opt(exception=error).error("Execution {} failed inside Ratchet", live.execution.id)
+            outcome = RunOutcome(error=_defect(error))
+        finally:
+            with anyio.CancelScope(shield=True):
+                await self._conclude(live, outcome)
+
+    async def _conclude(self, live: Live, outcome: RunOutcome | None) -> None:
+        try:
+            for child in tuple(live.children):
+                child.end(Cancelled(PARENT_ENDED, details={"reason": PARENT_ENDED}))
+            try:
+                text = await settle(live, outcome)
+            except Exception as error:
+                logger.opt(exception=error).error("The outcome of execution {} could not be read", live.execution.id)
+                text = None
+                finish(live, _defect(error))
+            await self._record(live, text)
+        except Exception as error:
+            logger.opt(exception=error).error("Execution {} could not be recorded", live.execution.id)
+            live.execution.warnings.append(f"{NOT_RECORDED}: {error}")
+        finally:
+            self._live.pop(live.execution.id, None)
+            live.ended()
+
+    async def _record(self, live: Live, text: str | None) -> None:
+        """Write the finish row. An execution whose start was not recorded fails; an unrecorded end is told in a warning and tried again."""
+        record = to_record(live.execution, output_json=text)
+        lines = log_records(live.lines[live.written :])
+        ending = self._submit(record, lines)
+        beginning = await _result(live.begun)
+        error = await _result(ending) if isinstance(ending, asyncio.Future) else ending
+        if beginning is not None:
+            live.execution.output = None
+            finish(live, beginning)
+        elif error is not None:
+            live.execution.warnings.append(f"{NOT_RECORDED}: {error.message}")
+            logger.error("The end of execution {} is not recorded yet: {}", live.execution.id, error.message)
+            self._keeper.keep(Unrecorded(live.execution, record, lines, live.lines))
+
+    def _submit(self, record: ExecutionRecord, lines: list[LogRecord]) -> asyncio.Future[None] | RatchetError:
+        try:
+            return self._store.executions.finish(record, lines)
+        except RatchetError as error:
+            return error
+
+
+async def _result(future: asyncio.Future[None] | None) -> RatchetError | None:
+    try:
+        if future is not None:
+            await future
+    except RatchetError as error:
+        return error
+    return None
+
+
+def _defect(error: Exception) -> InternalError:
+    return InternalError(f"The run failed inside Ratchet: {type(error).__name__}.", hint="The log of the server has the traceback.")
