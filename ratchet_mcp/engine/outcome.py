@@ -144,6 +144,6 @@ def memory_limit(limits: RunLimits) -> errors.MemoryLimit:
 def nameless_rejection() -> errors.UnhandledRejection:
     """Return the error of a run whose unhandled rejection has a reason that the engine dies of."""
     return errors.UnhandledRejection(
-        "A promise was rejected and nothing handled it. Its reason cannot be shown; it is none that tells something (undefined, null, a symbol, …).",
+        "A promise was rejected and nothing handled it. Its reason cannot be shown; it is no Error (undefined, null, a symbol, …).",
         hint="Await the promise, or add a .catch() to it, and reject with an Error.",
     )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import importlib.util
+import os
 import signal
 import sys
 import time
@@ -129,10 +131,11 @@ class WorkerProcess(asyncio.SubprocessProtocol):
         """End the process now."""
         self.dead = True
         if self._process is not None and self._process.get_returncode() is None:
-            try:
-                self._process.kill()
-            except ProcessLookupError:
-                return
+            with contextlib.suppress(ProcessLookupError):
+                if sys.platform == "win32":
+                    self._process.kill()
+                else:  # the transport's own kill() may reap the process, and its exit status is lost then
+                    os.kill(self.pid, signal.SIGKILL)
 
     def stop(self) -> None:
         """Ask an idle worker to end; closing its input is enough."""
