@@ -79,7 +79,7 @@ class Ratchet:
         from ratchet_mcp.tasks.loading import make_unsaved
 
         return await self.executions.start(
-            make_unsaved(code), input, origin=origin, principal=principal, timeout_seconds=timeout_seconds, on_progress=on_progress
+            make_unsaved(code, limits=self.settings.limits), input, origin=origin, principal=principal, timeout_seconds=timeout_seconds, on_progress=on_progress
         )
 
     def status(self) -> dict[str, Any]:
