@@ -13,6 +13,7 @@ from ratchet_mcp.settings import Limits
 from ratchet_mcp.tasks.json_values import is_array, is_object
 from ratchet_mcp.tasks.problems import Problems
 from ratchet_mcp.tasks.reading import hidden_characters
+from ratchet_mcp.tasks.versions import is_version
 from ratchet_mcp.tasks.violations import shown
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
@@ -22,11 +23,6 @@ INLINE_KEYS = ("input_schema", "output_schema", "tests")
 _MAX_TAGS, _MAX_TAG, _MAX_TITLE, _MAX_DESCRIPTION = 32, 40, 200, 8000
 _NAMESPACE = UUID("5a1f6c0e-3f54-4e83-9d5c-6a0e4f3b7c21")
 _VERSIONED = re.compile(r"-v?\d+\.\d+\.\d+[^/]*$")
-_SEMVER = re.compile(
-    r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-(0|[1-9]\d*|\d*[A-Za-z-][0-9A-Za-z-]*)(\.(0|[1-9]\d*|\d*[A-Za-z-][0-9A-Za-z-]*))*)?"
-    r"(\+[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?",
-    re.ASCII,
-)
 
 
 @dataclass(slots=True)
@@ -53,11 +49,6 @@ def name_of_folder(folder: str) -> str:
     """Turn the name of a folder or ZIP into a task name: `My Task-1.2.0` is `my-task`."""
     plain = re.sub(r"[^a-z0-9_]+", "-", _VERSIONED.sub("", folder).lower()).strip("-_")
     return plain[:64]
-
-
-def is_version(text: str) -> bool:
-    """Tell whether a text is a version of semver 2.0.0."""
-    return len(text) <= 64 and _SEMVER.fullmatch(text) is not None
 
 
 def read_metadata(raw: Any, file: str, folder: str, problems: Problems, limits: Limits) -> Metadata:
