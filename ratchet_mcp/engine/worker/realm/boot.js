@@ -25,6 +25,9 @@
   for (const part of rest) part(realm);
   harden(realm.globals);
   harden(Intl);
+  const segments = new Intl.Segmenter('en').segment(''); // prototypes that only an instance leads to
+  harden(Object.getPrototypeOf(segments));
+  harden(Object.getPrototypeOf(segments[Symbol.iterator]()));
   harden(Float32Array);
   harden(Float64Array);
   return realm;

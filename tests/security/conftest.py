@@ -1,0 +1,86 @@
+"""Canaries, and a real pool that must survive every attack of a module."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from engine_runs import RecordingHost, open_pool, request
+
+from ratchet_mcp.engine.pool import WorkerPool
+from ratchet_mcp.engine.run import RunOutcome
+
+Run = Callable[..., Awaitable[RunOutcome]]
+SECRET = "canary-4a7d1f"
+
+
+@dataclass
+class Canary:
+    """What an attack must not reach: a file, an environment variable, a listening socket."""
+
+    file: Path
+    variable: str
+    listener: socket.socket
+
+    def to_input(self) -> dict[str, Any]:
+        return {"file": str(self.file), "variable": self.variable, "port": self.listener.getsockname()[1]}
+
+    def was_called(self) -> bool:
+        try:
+            self.listener.accept()
+        except BlockingIOError:
+            return False
+        return True
+
+
+@pytest.fixture(scope="session")
+def canary(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Canary]:
+    """Put the canaries out before any worker starts."""
+    file = tmp_path_factory.mktemp("canary") / "secret.txt"
+    file.write_text(SECRET)
+    os.environ["RATCHET_TEST_CANARY"] = SECRET
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setblocking(False)
+        yield Canary(file, "RATCHET_TEST_CANARY", listener)
+    del os.environ["RATCHET_TEST_CANARY"]
+
+
+@pytest.fixture(scope="module")
+async def pool(canary: Canary) -> AsyncIterator[WorkerPool]:
+    """One worker at a time, and a breaker that never opens: every attack meets the worker of the one before."""
+    async with open_pool(max_workers=1, breaker_failures=10_000) as shared:
+        yield shared
+
+
+@pytest.fixture
+def host() -> RecordingHost:
+    return RecordingHost()
+
+
+@pytest.fixture
+def run(pool: WorkerPool, host: RecordingHost) -> Run:
+    """Run JavaScript and return how it ended."""
+
+    async def run_code(code: str, value: Any = None, **changes: Any) -> RunOutcome:
+        return await pool.run(request(code, value, **changes), host)
+
+    return run_code
+
+
+@pytest.fixture
+def output(run: Run) -> Callable[..., Awaitable[Any]]:
+    """Run JavaScript that must succeed, and return its output."""
+
+    async def output_of(code: str, value: Any = None, **changes: Any) -> Any:
+        outcome = await run(code, value, **changes)
+        assert outcome.error is None, outcome.error.to_dict()
+        assert outcome.output_json is not None
+        return json.loads(outcome.output_json)
+
+    return output_of
