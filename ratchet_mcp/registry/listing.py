@@ -93,8 +93,8 @@ def _read_cursor(cursor: str, mark: str, *, ranked: bool) -> tuple[Any, ...]:
         parts: Any = json.loads(base64.b64decode(cursor.encode() + b"=" * (-len(cursor) % 4), altchars=b"-_", validate=True))
     except (ValueError, binascii.Error, RecursionError):
         raise InvalidCursor("This is not a cursor of list_tasks.") from None
-    shape = (str, int, str, str) if ranked else (str, str, str)
-    if not is_array(parts) or tuple(type(part) for part in parts) != shape:
+    shape = [str, int, str, str] if ranked else [str, str, str]
+    if not is_array(parts) or list(map(type, parts)) != shape:
         raise InvalidCursor("This is not a cursor of this listing.")
     if parts[0] != mark:
         raise InvalidCursor("The cursor belongs to a listing with another query or other tags.")

@@ -65,12 +65,10 @@ def _last_expression(script: Script, top: TopLevel, statement: Node) -> Form | N
         return Form("main" if name == "main" else "expression", [Edit(statement.start_byte, statement.start_byte, b"return ")])
     if callee_name(script, expression) == "main" and "main" in top.names:
         raise script.error(statement.start_byte, "The task calls main itself", "Remove this call: Ratchet calls main with the input.")
-    if "main" in top.names or expression.type == "identifier" or _exports_behind_a_condition(script):
+    if "main" in top.names or expression.type == "identifier" or _is_bundle(script, statement) or _exports_behind_a_condition(script):
         return None
     _check_function(script, expression)
     if expression.type in ("call_expression", "member_expression", "ternary_expression", "sequence_expression", "subscript_expression"):
-        if _is_bundle(script, statement):
-            return None
         return Form("expression", [Edit(statement.start_byte, statement.start_byte, b"return ")])
     return None
 

@@ -42,7 +42,10 @@ def check_syntax(script: Script) -> None:
         if finding is not None
     ]
     if not found:
-        found = [_Finding(_first_error(script.root), "The syntax is wrong here")]
+        offset = _first_error(script.root)
+        token = next((node for node, _ in tokens if node.start_byte >= offset and node.end_byte > node.start_byte), None)
+        what = "The source ends too early" if token is None else f"Unexpected token '{script.text(token)[:40]}'"
+        found = [_Finding(offset, what)]
     best = min(found, key=lambda finding: finding.offset)
     line_start = script.data.rfind(b"\n", 0, best.offset) + 1
     if best.message.startswith("Unexpected") and (typed := _TYPES.search(script.data[line_start : best.offset + 20])):
