@@ -65,7 +65,7 @@ def printable(text: str) -> str:
 def describe(error: dict[str, Any]) -> str:
     """Tell an error to its reader: code and message, where it happened, what is wrong in detail, what to do."""
     details = cast("dict[str, Any]", error.get("details") or {})
-    lines = [f"{error['code']}: {error['message']}", *_place(details), *_listed(details, error["message"])]
+    lines = [f"{error['code']}: {error['message']}", *_place(details, error["message"]), *_listed(details, error["message"])]
     if error.get("hint"):
         lines.append(f"What to do: {error['hint']}")
     elif error.get("retryable"):
@@ -73,11 +73,12 @@ def describe(error: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _place(details: dict[str, Any]) -> list[str]:
+def _place(details: dict[str, Any], message: str) -> list[str]:
     lines: list[str] = []
     if details.get("line") is not None:
         column = f":{details['column']}" if details.get("column") is not None else ""
-        lines.append(f"at {details.get('file') or 'main.js'}:{details['line']}{column}")
+        place = f"{details.get('file') or 'main.js'}:{details['line']}{column}"
+        lines += [] if place in message else [f"at {place}"]
     if details.get("frame"):
         lines.append(str(details["frame"]))
     return lines

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import json
 import os
 import re
@@ -12,9 +13,11 @@ import sys
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
+from mcp import Client, StdioServerParameters
+from mcp.client.sse import sse_client
 
 LIMIT_SECONDS = 30
 """Only to turn a hang into a failure."""
@@ -75,11 +78,32 @@ class RawServer:
 StartRaw = Callable[..., Awaitable[RawServer]]
 
 
-@pytest.fixture
-def environment(tmp_path: Path) -> dict[str, str]:
-    """An environment in which a server keeps its data to itself."""
+@pytest.fixture(scope="session")
+def tasks_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the tasks of `mcp_tasks.py`."""
+    specification = importlib.util.spec_from_file_location("mcp_tasks", Path(__file__).with_name("mcp_tasks.py"))
+    assert specification is not None and specification.loader is not None
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module.write_tasks(tmp_path_factory.mktemp("tasks"))
+
+
+def environment_in(folder: Path, tasks: Path) -> dict[str, str]:
+    """Return an environment in which a server keeps its data in `folder` and serves `tasks` beside the bundled ones."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("RATCHET_")}
-    return {**kept, "RATCHET_STORE__URL": f"sqlite:///{tmp_path / 'ratchet.db'}", "RATCHET_LOGGING__LEVEL": "DEBUG"}
+    sources = json.dumps([{"name": "acceptance", "uri": str(tasks)}])
+    return {
+        **kept,
+        "RATCHET_STORE__URL": f"sqlite:///{folder / 'ratchet.db'}",
+        "RATCHET_LOGGING__LEVEL": "DEBUG",
+        "RATCHET_REGISTRY__SOURCES": sources,
+    }
+
+
+@pytest.fixture
+def environment(tmp_path: Path, tasks_folder: Path) -> dict[str, str]:
+    """An environment in which a server keeps its data to itself."""
+    return environment_in(tmp_path, tasks_folder)
 
 
 @pytest.fixture
@@ -131,6 +155,42 @@ StartHttp = Callable[..., HttpProcess]
 @pytest.fixture
 def start_http(environment: dict[str, str]) -> Iterator[StartHttp]:
     """Start HTTP servers; what is left of them is killed at the end."""
+    yield from _starting_http(environment)
+
+
+@pytest.fixture(scope="module")
+def http_server(tmp_path_factory: pytest.TempPathFactory, tasks_folder: Path) -> Iterator[HttpProcess]:
+    """One HTTP server for all tests of a module."""
+    starting = _starting_http(environment_in(tmp_path_factory.mktemp("http"), tasks_folder))
+    yield next(starting)()
+    next(starting, None)
+
+
+WAYS = ["stdio-legacy", "stdio-2026-07-28", "http-legacy", "http-2026-07-28", "sse-legacy", "sse-2026-07-28"]
+Connect = Callable[[], Client]
+
+
+@pytest.fixture(params=WAYS)
+def way(request: pytest.FixtureRequest) -> str:
+    """A transport and a protocol era."""
+    return request.param
+
+
+@pytest.fixture
+def connect(way: str, request: pytest.FixtureRequest, environment: dict[str, str]) -> Connect:
+    """Return what makes a new client of the SDK, connected as `way` says: a process of its own, or the module's HTTP server."""
+    transport, era = way.split("-", 1)
+    mode = cast("Any", era)
+    if transport == "stdio":
+        server = StdioServerParameters(command=sys.executable, args=["-m", "ratchet_mcp.mcp.stdio_main"], env=environment)
+        return lambda: Client(server, mode=mode)
+    address = cast("HttpProcess", request.getfixturevalue("http_server")).address
+    if transport == "http":
+        return lambda: Client(f"{address}/mcp", mode=mode)
+    return lambda: Client(sse_client(f"{address}/sse"), mode=mode)
+
+
+def _starting_http(environment: dict[str, str]) -> Iterator[StartHttp]:
     started: list[tuple[subprocess.Popen[str], threading.Thread]] = []
 
     def start(*, command: tuple[str, ...] = ("-m", "ratchet_mcp.cli.main", "serve", "--port", "0"), **settings: str) -> HttpProcess:

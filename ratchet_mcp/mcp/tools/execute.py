@@ -145,7 +145,7 @@ TOOLS: list[ToolSpec[Any]] = [
         title="Execute a task",
         description=(
             "Run a task in the sandbox and return its output. A run that takes longer than wait_seconds answers with status running and an "
-            'execution_id for get_status. Example: {"task": "word-count", "input": {"text": "to be or not to be"}}'
+            'execution_id for get_status. Example: {"task": "text-statistics", "input": {"text": "to be or not to be"}}'
         ),
         arguments=ExecuteTask,
         output=schemas.result(schemas.EXECUTION),
