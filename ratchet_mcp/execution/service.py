@@ -159,7 +159,9 @@ class Executions:
         if parent_id is not None:
             context["parentId"] = parent_id
         depth = 0 if caller is None else caller.request.depth + 1
-        request = RunRequest(execution.id, prepared.key, prepared.script, prepared.digest, text, context, limits, depth)
+        request = RunRequest(
+            execution.id, prepared.key, prepared.script, prepared.digest, text, context, limits, depth, task.source, task.code_file
+        )
         return Live(execution, task, request, principal, self._calls, on_progress)
 
     def _launch(self, live: Live, prepared: Prepared) -> None:

@@ -9,6 +9,7 @@ import orjson
 from sqlalchemy import JSON, BigInteger, Dialect, Integer, Uuid
 from sqlalchemy.dialects.postgresql import JSON as PG_JSON
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from ratchet_mcp.store.records import JsonText
@@ -21,6 +22,13 @@ Json = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresq
 
 JsonToTheLetter = JSON(none_as_null=True).with_variant(PG_JSON(none_as_null=True), "postgresql")
 """Values of users: key order, number spelling and `\\u0000` stay as they are, which JSONB does not promise."""
+
+
+@compiles(JSON, "sqlite")
+def _json_is_text(type_: JSON, compiler: Any, **options: Any) -> str:  # pyright: ignore[reportUnusedFunction]  # called by SQLAlchemy
+    """Declare JSON columns as TEXT: SQLite takes a type named JSON for numeric, and would store the text `5` as a number."""
+    return "TEXT"
+
 
 Identifier = Uuid(as_uuid=False)
 """A UUID that Python sees as its text form."""
