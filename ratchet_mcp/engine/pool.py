@@ -123,24 +123,29 @@ class WorkerPool:
                 hint="Try again later, or raise engine.queue_limit.",
                 details={"limit": self._settings.queue_limit},
             )
-        waiter: asyncio.Future[WorkerProcess] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        waiter: asyncio.Future[WorkerProcess] = loop.create_future()
         self._queue.append(waiter)
+        timer = loop.call_later(self._settings.queue_wait_seconds, self._give_up, waiter)
         self._fleet.try_again()
         self._dispatch()
         try:
-            with anyio.fail_after(self._settings.queue_wait_seconds):
-                return await waiter
-        except BaseException as error:
+            return await waiter
+        except asyncio.CancelledError:
             if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
                 self._fleet.put(waiter.result())
                 self._slots.put_back()
                 self._dispatch()
-            if isinstance(error, TimeoutError):
-                raise self._queue_timeout() from None
             raise
         finally:
-            with suppress(ValueError):
-                self._queue.remove(waiter)
+            timer.cancel()
+            if not waiter.done() or waiter.cancelled() or waiter.exception() is not None:
+                with suppress(ValueError):
+                    self._queue.remove(waiter)
+
+    def _give_up(self, waiter: asyncio.Future[WorkerProcess]) -> None:
+        if not waiter.done():
+            waiter.set_exception(self._queue_timeout())
 
     def _queue_timeout(self) -> errors.QueueTimeout:
         return errors.QueueTimeout(

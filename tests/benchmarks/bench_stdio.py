@@ -1,0 +1,69 @@
+"""A warm `execute_task` over stdio (validated, sandboxed, two durable rows) beside a bare echo tool on the same transport."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from figures import Figure, at_most, quantile
+from wire import Wire, server
+
+ECHO = str(Path(__file__).parent / "echo_server.py")
+TASK = {"task": "describe-numbers", "input": {"numbers": [1, 2, 3, 4]}}
+CALLS, ROUNDS, CALLERS = 500, 5, 16
+
+
+async def _latencies(wire: Wire, name: str, arguments: dict[str, Any]) -> list[float]:
+    times: list[float] = []
+    for _ in range(CALLS):
+        start = time.perf_counter()
+        await wire.call(name, arguments)
+        times.append((time.perf_counter() - start) * 1000)
+    return times
+
+
+async def _rate(wire: Wire, name: str, arguments: dict[str, Any]) -> float:
+    numbers = iter(range(CALLS * 4))
+
+    async def caller() -> None:
+        for _ in numbers:
+            await wire.call(name, arguments)
+
+    start = time.perf_counter()
+    await asyncio.gather(*[caller() for _ in range(CALLERS)])
+    return CALLS * 4 / (time.perf_counter() - start)
+
+
+async def _measure() -> list[Figure]:
+    ours: list[float] = []
+    echoes: list[float] = []
+    rates: list[float] = []
+    tails: list[float] = []
+    async with server(sys.executable, "-m", "ratchet_mcp.mcp.stdio_main") as ratchet, server(sys.executable, ECHO) as echo:
+        await ratchet.initialize()
+        await echo.initialize()
+        code = {"code": "(input) => ({ sum: input.a + input.b })", "input": {"a": 1, "b": 2}}
+        await _latencies(ratchet, "execute_task", TASK)
+        await _latencies(echo, "echo", {"message": "x"})
+        for _ in range(ROUNDS):
+            mine = await _latencies(ratchet, "execute_task", TASK)
+            ours.append(median(mine))
+            tails.append(quantile(mine, 0.99))
+            echoes.append(median(await _latencies(echo, "echo", {"message": "x"})))
+            rates.append(await _rate(ratchet, "execute_task", TASK))
+        unsaved = median(await _latencies(ratchet, "run_javascript", code))
+    rate = median(rates)
+    return [
+        at_most("warm `execute_task` over stdio, p50", ours, echoes, 3, "ms", "bare echo tool, same transport"),
+        Figure(f"`execute_task`, {CALLERS} callers", f"{rate:,.0f} /s", "", "", "≥ 1,200 /s", rate >= 1200),
+        Figure("`execute_task`, p99; `run_javascript`, p50", f"{median(tails):.3g} ms; {unsaved:.3g} ms", "", "", "", None),
+    ]
+
+
+def measure() -> list[Figure]:
+    """Return the figures."""
+    return asyncio.run(_measure())
