@@ -17,7 +17,7 @@ Ratchet runs without any settings. What you set comes from, in this order, later
 
 1. the defaults below;
 2. the settings file, YAML or JSON: `--config FILE`, else the file that `RATCHET_CONFIG` names, else `config.yaml`,
-   `config.yml` or `config.json` in your own configuration folder (`~/.config/ratchet-mcp` on Linux). The working folder is
+   `config.yml` or `config.json` in your own configuration folder (`~/.config/ratchet` on Linux). The working folder is
    never searched: an editor starts the server inside whatever project is open, and a project must not be able to switch off
    a limit by shipping a file;
 3. a profile of that file: `--profile NAME`, else `RATCHET_PROFILE`;

@@ -43,9 +43,9 @@ def print_error(error: RatchetError) -> None:
     out.print(f"[{error.code}]", style="red", end=": ")
     out.print(printable(error.message), style="bold")
     details = error.details
-    if details.get("line"):
-        column = f":{details['column']}" if details.get("column") else ""
-        out.print(f"  at {details.get('file', 'main.js')}:{details['line']}{column}")
+    place = f"{details.get('file', 'main.js')}:{details.get('line')}"
+    if details.get("line") and place not in error.message:
+        out.print(f"  at {place}" + (f":{details['column']}" if details.get("column") else ""))
     if details.get("frame"):
         out.print(printable(str(details["frame"])), style="cyan")
     for item in [*_listed(details, "problems"), *_listed(details, "violations")][:50]:

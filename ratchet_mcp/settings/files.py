@@ -40,7 +40,7 @@ def default_folder() -> Path:
     """
     import platformdirs
 
-    return platformdirs.user_config_path("ratchet-mcp", appauthor=False)
+    return platformdirs.user_config_path("ratchet", appauthor=False)
 
 
 def find_default() -> Path | None:

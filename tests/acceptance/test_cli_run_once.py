@@ -76,7 +76,7 @@ def test_a_task_that_throws_shows_message_place_and_frame_on_stderr(ratchet: Run
     assert (done.returncode, done.stdout) == (1, "")
     assert "error[task_error]: " in done.stderr
     assert "DataError: too few: 3" in done.stderr
-    assert "at main.js:3:" in done.stderr
+    assert "main.js:3:9" in done.stderr
     assert "> 3 |   throw new DataError" in done.stderr
 
 
@@ -87,8 +87,8 @@ def test_input_that_breaks_the_schema_names_each_path_and_nothing_runs(ratchet: 
     assert (done.returncode, done.stdout) == (1, "")
     assert "error[input_invalid]" in done.stderr
     assert "$.n" in done.stderr
-    assert "'m'" in done.stderr or '"m"' in done.stderr
-    assert "ran" not in done.stderr.replace("error", "")
+    assert "$.m: is required" in done.stderr
+    assert "[info] ran" not in done.stderr
 
 
 def test_a_timeout_given_on_the_command_line_kills(ratchet: Run, home: Path) -> None:
@@ -130,12 +130,9 @@ def test_each_run_is_recorded_with_the_origin_cli(ratchet: Run, home: Path) -> N
     task = make_task(home, "() => 'kept'")
     ratchet("run-once", "--from-fs", task)
     database = sqlite3.connect(home / "store.db")
-    tables = {row[0] for row in database.execute("select name from sqlite_master where type = 'table'")}
-    table = next(name for name in tables if name.startswith("execution"))
-    columns = [row[1] for row in database.execute(f"pragma table_info({table})")]
-    row = dict(zip(columns, database.execute(f"select * from {table}").fetchone(), strict=True))
+    rows = database.execute("select origin, status, task from executions").fetchall()
     database.close()
-    assert (row["origin"], row["status"]) == ("cli", "completed")
+    assert rows == [("cli", "completed", "sample")]
 
 
 def test_ctrl_c_ends_the_run_without_a_traceback(home: Path) -> None:
