@@ -11,7 +11,7 @@ import sys
 
 def start(memory_mb: int, worker_id: str, reader: int, writer: int) -> None:
     """Build everything, say `ready`, and serve until the coordinator is gone."""
-    from ratchet_mcp.engine.worker import confinement, core, host, loop, realm, runner, wire
+    from ratchet_mcp.engine.worker import confinement, core, garbage, host, loop, realm, runner, wire
 
     confinement.die_with_parent()
     pipe = wire.Wire(reader, writer)
@@ -23,13 +23,14 @@ def start(memory_mb: int, worker_id: str, reader: int, writer: int) -> None:
         ours = host.Host(pipe)
         heard.append(realm.build(native, ours.functions(host.parse_url, jobs.queued)))
         host.parse_url("https://example.com/?a#b", "", "", "")  # imports now what could not be opened later
+        leftovers = garbage.Garbage(native.collect)
         level, missing = confinement.confine(memory_mb)
     except Exception as error:  # whatever it is, the coordinator has to hear of it
         pipe.send("start_failed", message=f"{type(error).__name__}: {error}")
         raise SystemExit(1) from error
     pipe.send("ready", worker=worker_id, isolation=level, missing=missing, pid=os.getpid(), python=sys.version.split()[0])
     try:
-        runner.Runner(pipe, ours, jobs, heard[0]).serve()
+        runner.Runner(pipe, ours, jobs, heard[0], leftovers).serve()
     except (wire.CoordinatorGone, BrokenPipeError):
         pass
     os._exit(0)  # the engine's threads have nothing to finish

@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 from ratchet_mcp.engine.protocol import SCRIPT_CACHE
+from ratchet_mcp.engine.worker.garbage import Garbage
 from ratchet_mcp.engine.worker.host import Host
 from ratchet_mcp.engine.worker.loop import JobQueue
 from ratchet_mcp.engine.worker.realm import Realm
@@ -19,11 +20,12 @@ LONE_CALL_WAIT = 3600.0
 class Runner:
     """Executes what the coordinator sends, until it sends `shutdown` or goes away."""
 
-    def __init__(self, wire: Wire, host: Host, jobs: JobQueue, realm: Realm) -> None:
+    def __init__(self, wire: Wire, host: Host, jobs: JobQueue, realm: Realm, garbage: Garbage) -> None:
         self._wire = wire
         self._host = host
         self._jobs = jobs
         self._realm = realm
+        self._garbage = garbage
         self._scripts: dict[str, str] = {}
 
     def serve(self) -> None:
@@ -69,6 +71,7 @@ class Runner:
         self._host.end()
         self._jobs.clear()
         self._answer(frame["id"], output, ended)
+        self._garbage.after_run()
 
     def _until_settled(self, run: str) -> None:
         """Drain promise jobs, timers and answers until the task's result is there or can never come."""
