@@ -104,6 +104,7 @@ class Catalog:
             if (task.name, task.version, task.uuid) != (wanted.name, wanted.version, wanted.uuid):
                 return None
             if index is self._index:
+                self._failed.pop(key, None)
                 self._loaded[key] = task
                 self._loaded.move_to_end(key)
                 while len(self._loaded) > LOADED_TASKS:

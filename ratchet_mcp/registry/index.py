@@ -108,11 +108,14 @@ class Index:
         return None
 
     def _finish(self) -> None:
+        """Sort, and make what searches need now, in the scanning thread."""
         for entries in (*self.by_name.values(), *self.by_uuid.values()):
             if len(entries) > 1:
                 sort_newest_first(entries, lambda entry: entry.summary.version)
         self.rows = sorted((entries[0] for entries in self.by_uuid.values()), key=lambda entry: entry.key)
         self.keys = [entry.key for entry in self.rows]
+        for entry in self.rows:
+            _ = entry.folded
 
 
 def _summary(metadata: Metadata, origin: str) -> TaskSummary:

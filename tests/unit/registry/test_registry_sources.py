@@ -1,0 +1,129 @@
+"""Where a source's tasks are found."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from ratchet_mcp.errors import TaskInvalid
+from ratchet_mcp.registry.bundled import bundled_path
+from ratchet_mcp.registry.sources import Source, TaskProblem, find_tasks, open_sources, path_of_uri
+from ratchet_mcp.settings import RegistrySettings, SourceSettings
+
+
+def make(folder: Path) -> Path:
+    folder.mkdir(parents=True)
+    (folder / "metadata.json").write_text("{}")
+    (folder / "main.js").write_text("(i) => i")
+    return folder
+
+
+def found(path: Path, depth: int = 4) -> list[str]:
+    return [str(each.relative_to(path)) for each in find_tasks(Source("s", path, depth)) if isinstance(each, Path)]
+
+
+def troubles(path: Path) -> list[str]:
+    return [each.error.message for each in find_tasks(Source("s", path)) if isinstance(each, TaskProblem)]
+
+
+def test_a_source_may_be_one_task(tmp_path: Path) -> None:
+    assert found(make(tmp_path / "greet")) == ["."]
+    with zipfile.ZipFile(tmp_path / "one.zip", "w"):
+        pass
+    assert list(find_tasks(Source("s", tmp_path / "one.zip"))) == [tmp_path / "one.zip"]
+
+
+def test_a_collection_holds_folders_and_zips_at_any_depth(tmp_path: Path) -> None:
+    make(tmp_path / "b")
+    make(tmp_path / "group" / "a")
+    make(tmp_path / "group" / "deeper" / "c")
+    make(tmp_path / ".hidden" / "d")
+    make(tmp_path / "node_modules" / "e")
+    (tmp_path / "packed.ZIP").write_bytes(b"")
+    (tmp_path / "notes.txt").write_text("")
+    assert found(tmp_path) == ["b", "packed.ZIP", "group/a", "group/deeper/c"]
+
+
+def test_a_task_is_not_searched_for_tasks(tmp_path: Path) -> None:
+    make(make(tmp_path / "outer") / "inner")
+    assert found(tmp_path) == ["outer"]
+
+
+def test_the_depth_is_bounded(tmp_path: Path) -> None:
+    make(tmp_path / "1" / "2" / "3" / "task")
+    assert found(tmp_path, depth=3) == []
+    assert found(tmp_path, depth=4) == ["1/2/3/task"]
+
+
+def test_code_without_metadata_is_a_problem(tmp_path: Path) -> None:
+    (tmp_path / "half").mkdir()
+    (tmp_path / "half" / "main.js").write_text("")
+    assert "no metadata.json" in troubles(tmp_path)[0]
+
+
+def test_links_that_leave_or_go_round_are_not_followed(tmp_path: Path) -> None:
+    outside = make(tmp_path / "outside")
+    source = tmp_path / "source"
+    make(source / "a")
+    (source / "link").symlink_to(outside)
+    (source / "round").symlink_to(source)
+    assert "leaves the source" in troubles(source)[0]
+    assert "link" not in found(source)
+    assert len(found(source)) < 10
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root reads every folder")
+def test_a_folder_that_cannot_be_read_is_a_problem(tmp_path: Path) -> None:
+    make(tmp_path / "closed" / "a")
+    (tmp_path / "closed").chmod(0)
+    assert "cannot be read" in troubles(tmp_path)[0]
+    (tmp_path / "closed").chmod(0o700)
+
+
+@pytest.mark.parametrize(
+    ("uri", "path"),
+    [
+        ("/a/b", "/a/b"),
+        ("tasks", "tasks"),
+        ("file:///a/b", "/a/b"),
+        ("file://localhost/a/b", "/a/b"),
+        ("file:///a%20b", "/a b"),
+        ("file://./sample/js-tasks", "sample/js-tasks"),
+        ("file:/a/b", "/a/b"),
+    ],
+)
+def test_a_uri_becomes_a_path(uri: str, path: str) -> None:
+    assert path_of_uri(uri) == Path(path)
+
+
+def test_the_home_folder_is_known() -> None:
+    assert path_of_uri("~/tasks") == Path.home() / "tasks"
+
+
+def test_other_schemes_are_refused() -> None:
+    with pytest.raises(TaskInvalid, match="not supported"):
+        path_of_uri("https://example.org/tasks")
+
+
+def test_sources_come_before_the_bundled_tasks(tmp_path: Path) -> None:
+    sources, problems = open_sources(RegistrySettings(sources=[SourceSettings(name="mine", uri=str(tmp_path), config={"depth": 2})]))
+    assert [(each.name, each.depth) for each in sources] == [("mine", 2), ("bundled", 4)]
+    assert problems == []
+
+
+@pytest.mark.parametrize(
+    ("uri", "config", "message"),
+    [("/none", {}, "no such file"), ("ftp://x", {}, "not supported"), ("/", {"depth": 99}, "0 to 16"), ("/etc/passwd", {}, "neither")],
+)
+def test_a_source_that_cannot_be_used_is_a_problem(uri: str, config: dict[str, int], message: str) -> None:
+    sources, problems = open_sources(RegistrySettings(bundled=False, sources=[SourceSettings(name="bad", uri=uri, config=config)]))
+    assert sources == []
+    assert message in problems[0].error.message
+    assert problems[0].to_dict()["source"] == "bad"
+
+
+def test_the_bundled_tasks_are_there() -> None:
+    assert (bundled_path() / "csv-to-json" / "metadata.json").is_file()
