@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import secrets
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from mcp.server.streamable_http import EventCallback, EventMessage, EventStore, StreamableHTTPServerTransport
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
+from mcp.types import JSONRPCResponse
 
 if TYPE_CHECKING:
     from mcp.server.auth.middleware.bearer_auth import AuthorizationContext
     from mcp.types import JSONRPCMessage
 
 KEPT_EVENTS = 200
-"""Events that a session keeps. Results are up to mcp.result_tokens long, so this bounds a session's memory."""
+KEPT_CHARACTERS = 1 << 20
+"""Text of all events that a session keeps, about; the newest one is always kept."""
+SMALL_EVENT = 500
 
 
 class SessionEvents(EventStore):
     """The recent events of one session. Ids cannot be guessed, and no other session's events are ever in it."""
 
-    def __init__(self, kept: int = KEPT_EVENTS) -> None:
-        self._events: deque[tuple[str, str, JSONRPCMessage | None]] = deque(maxlen=kept)
+    def __init__(self, kept: int = KEPT_EVENTS, characters: int = KEPT_CHARACTERS) -> None:
+        self._events: deque[tuple[str, str, JSONRPCMessage | None]] = deque()
+        self._kept, self._room = kept, characters
         self._nonce = secrets.token_hex(8)
         self._count = 0
 
@@ -30,6 +34,9 @@ class SessionEvents(EventStore):
         self._count += 1
         event_id = f"{self._nonce}-{self._count}"
         self._events.append((stream_id, event_id, message))
+        self._room -= _size(message)
+        while len(self._events) > 1 and (len(self._events) > self._kept or self._room < 0):
+            self._room += _size(self._events.popleft()[2])
         return event_id
 
     async def replay_events_after(self, last_event_id: str, send_callback: EventCallback) -> str | None:
@@ -43,6 +50,14 @@ class SessionEvents(EventStore):
             if stream == stream_id and message is not None:
                 await send_callback(EventMessage(message, event_id))
         return stream_id
+
+
+def _size(message: JSONRPCMessage | None) -> int:
+    """Return about how many characters an event holds: the texts of a result, twice because its structure mirrors them."""
+    if not isinstance(message, JSONRPCResponse):
+        return SMALL_EVENT
+    content = message.result.get("content") or message.result.get("contents") or ()
+    return SMALL_EVENT + 2 * sum(len(str(cast("dict[str, Any]", block).get("text", ""))) for block in content)
 
 
 class SessionManager(StreamableHTTPSessionManager):

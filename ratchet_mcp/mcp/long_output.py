@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 PREVIEW_CHARACTERS = 1_000
 NOTE_ROOM = 400
 MAX_LOG_MESSAGE = 2_000
+ALL_LINES = 1_000_000
+"""More lines than limits.log_bytes lets a run print."""
 
 
 def output_uri(execution_id: str) -> str:

@@ -19,6 +19,7 @@ from mcp.types import (
 
 from ratchet_mcp.errors import ExecutionNotFound
 from ratchet_mcp.execution.models import Status
+from ratchet_mcp.mcp.long_output import ALL_LINES
 from ratchet_mcp.mcp.results import printable, to_json
 
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from ratchet_mcp.mcp.tools.spec import RatchetSource
 
 SCHEME = "execution://"
-ALL_LINES = 1_000_000
 TEMPLATES = [
     ResourceTemplate(uri_template=f"{SCHEME}{{id}}/{part}", name=part, title=title, description=description, mime_type=mime_type)
     for part, title, description, mime_type in (

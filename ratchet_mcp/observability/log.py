@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ratchet_mcp.settings.server import LoggingSettings
 
 TEXT = "{time:HH:mm:ss.SSS} {level: <7} {name}: {message}"
-QUIET = ("asyncio", "httpx", "httpcore", "mcp", "sse_starlette", "uvicorn.error")
+QUIET = ("alembic", "asyncio", "httpx", "httpcore", "mcp", "sqlalchemy", "sse_starlette", "uvicorn.error")
 """Libraries whose everyday chatter is only wanted at DEBUG."""
 
 

@@ -238,6 +238,23 @@ class TestOneWay:
         assert (await call.fine("list_executions", since="2999-01-01T00:00:00Z"))["executions"] == []
         assert len((await call.fine("list_executions", origin="mcp"))["executions"]) == 2
 
+    async def test_every_bundled_task_is_shown_whole(self, call: Caller):
+        page = await call.fine("list_tasks", detail="names", limit=200)
+        for task in page["tasks"]:
+            shown = await call.fine("get_task", task=f"{task['name']}@{task['version']}")
+            assert {"source", "tests", "versions", "input_schema", "output_schema"} <= shown.keys() or "hint" in shown
+
+    async def test_inputs_that_are_too_large_or_too_deep_are_told_and_the_next_call_runs(self, call: Caller):
+        structured, text = await call.failing("execute_task", task="echo", input="x" * 10_000_000)
+        assert structured["error"]["code"] == "input_too_large"
+        assert len(text) < 5_000
+        deep: Any = 1
+        for _ in range(150):
+            deep = [deep]
+        structured, _ = await call.failing("execute_task", task="echo", input=deep)
+        assert structured["error"]["code"] == "input_too_large"
+        assert (await call.fine("execute_task", task="echo", input=1))["output"] == 1
+
     async def test_bad_cursors_are_protocol_errors(self, call: Caller):
         for tool in ("list_tasks", "list_executions"):
             with pytest.raises(MCPError) as caught:

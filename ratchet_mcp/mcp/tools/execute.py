@@ -9,9 +9,10 @@ import anyio
 import orjson
 from pydantic import Field
 
+from ratchet_mcp.errors import RatchetError
 from ratchet_mcp.execution.models import Execution, Origin, Status
 from ratchet_mcp.mcp import execution_view
-from ratchet_mcp.mcp.long_output import lines_that_fit, with_output
+from ratchet_mcp.mcp.long_output import ALL_LINES, lines_that_fit, with_output
 from ratchet_mcp.mcp.progress import ProgressRelay, wanted
 from ratchet_mcp.mcp.results import ToolResult, clipped, describe, failure, success
 from ratchet_mcp.mcp.tools import schemas
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 OnProgress = Callable[["ProgressUpdate"], None] | None
 Timeout = Annotated[float | None, Field(gt=0, le=86400, description="stop the run after this time")]
 LOG_TAIL = 20
-ALL_LINES = 1_000_000
 
 
 class ExecuteTask(Arguments):
@@ -131,7 +131,11 @@ async def _answer(call: Call, ratchet: Ratchet, execution: Execution, hint: str 
 async def _failure_text(ratchet: Ratchet, execution: Execution, error: dict[str, Any]) -> str:
     """Tell what failed, where, what to change, and the end of the console output."""
     parts = [f"{execution.task}@{execution.version} {execution.status.value.replace('_', ' ')}.", describe(error)]
-    lines = await ratchet.executions.logs(execution.id, 0, ALL_LINES)
+    try:
+        lines = await ratchet.executions.logs(execution.id, 0, ALL_LINES)
+    except RatchetError as unreadable:
+        parts.append(f"Console output could not be read: {unreadable.message}")
+        lines = []
     if lines:
         tail = lines_that_fit(lines[-LOG_TAIL:], 4_000, newest=True)
         parts.append(f"Console output (last {len(tail)} of {len(lines)} lines):")

@@ -9,7 +9,7 @@ from pydantic import AwareDatetime, BeforeValidator, Field
 
 from ratchet_mcp.execution.models import Execution, Origin, Status
 from ratchet_mcp.mcp import execution_view
-from ratchet_mcp.mcp.long_output import lines_that_fit, page_of_output, with_output
+from ratchet_mcp.mcp.long_output import ALL_LINES, lines_that_fit, page_of_output, with_output
 from ratchet_mcp.mcp.results import ToolResult, clipped, success
 from ratchet_mcp.mcp.tools import schemas
 from ratchet_mcp.mcp.tools.arguments import WHOLE, Arguments, Cursor, PageSize
@@ -22,7 +22,6 @@ Part = Literal["output", "logs", "error"]
 Id = Annotated[str, Field(description="execution_id", min_length=1, max_length=100)]
 PAGE_OF_LINES = 200
 TAIL_OF_LINES = 20
-ALL_LINES = 1_000_000
 
 
 def _moment(value: Any) -> Any:

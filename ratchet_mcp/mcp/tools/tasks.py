@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
+from ratchet_mcp.errors import RatchetError
 from ratchet_mcp.mcp.results import ToolResult, mirror, success, to_json, wire
 from ratchet_mcp.mcp.tools import schemas
 from ratchet_mcp.mcp.tools.arguments import Arguments, Cursor, PageSize
@@ -82,8 +83,12 @@ async def _listed(ratchet: Ratchet, summary: TaskSummary, detail: Detail) -> dic
         "origin": summary.origin,
     }
     if detail == "schemas":
-        task = await ratchet.catalog.resolve(str(summary.uuid))
-        row |= {"input_schema": task.input_schema, "output_schema": task.output_schema}
+        try:
+            task = await ratchet.catalog.resolve(f"{summary.uuid}@{summary.version}")
+        except RatchetError as error:
+            row["hint"] = f"This task cannot run: {error.message}"
+        else:
+            row |= {"input_schema": task.input_schema, "output_schema": task.output_schema}
     return row
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mcp.server.streamable_http import EventMessage
-from mcp.types import JSONRPCNotification
+from mcp.types import JSONRPCNotification, JSONRPCResponse
 
 from ratchet_mcp.api.sessions import SessionEvents, SessionManager
 from ratchet_mcp.mcp.server import build
@@ -41,6 +41,16 @@ async def test_an_id_that_is_not_kept_any_more_or_comes_from_elsewhere_replays_n
     foreign = await others.store_event("a", message("secret"))
     assert await replay(events, old) == (None, [])
     assert await replay(events, foreign) == (None, [])
+
+
+async def test_long_results_push_older_events_out():
+    events = SessionEvents(characters=10_000)
+    first = await events.store_event("a", message("1"))
+    for number in range(3):
+        result = {"content": [{"type": "text", "text": "x" * 50_000}]}
+        await events.store_event("a", JSONRPCResponse(jsonrpc="2.0", id=number, result=result))
+    assert await replay(events, first) == (None, [])
+    assert len(events._events) == 1
 
 
 async def test_every_session_has_a_store_of_its_own():
