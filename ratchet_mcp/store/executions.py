@@ -164,7 +164,7 @@ def storable(text: str) -> str:
     """Replace what a text column cannot hold: lone surrogates, and NUL, which PostgreSQL refuses."""
     if text.isascii() and "\0" not in text:
         return text
-    return text.encode("utf-8", "replace").decode().replace("\0", "\ufffd")
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").replace("\0", "\ufffd")
 
 
 def _log_rows(execution_id: str, lines: Sequence[LogRecord]) -> list[Row]:

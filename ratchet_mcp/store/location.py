@@ -47,7 +47,7 @@ def locate(url: str | None) -> Location:
         return _sqlite(Path(name).expanduser().absolute()) if name not in MEMORY else Location(URL.create("sqlite"), "sqlite://", None)
     if parsed.drivername in ("postgresql", "postgres", "postgresql+psycopg"):
         parsed = parsed.set(drivername="postgresql+psycopg")
-        shown = parsed.set(drivername="postgresql", username=None, password=None, query={})
+        shown = URL.create("postgresql", host=parsed.host, port=parsed.port, database=parsed.database)
         return Location(parsed, shown.render_as_string(), None)
     raise StoreFailed(f"store.url names a database that is not supported: {parsed.drivername}.", hint=EXAMPLES)
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import cast
 
-from sqlalchemy import Executable, Table, bindparam, insert, update
+from sqlalchemy import Table, bindparam, insert, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ratchet_mcp.store import tables
-from ratchet_mcp.store.writer import Write
+from ratchet_mcp.store.compiled import Write
 
 
 def table(row: type[tables.Table]) -> Table:
@@ -56,20 +56,26 @@ FINISH_COLUMNS = (
 STARTED_COLUMNS = ("status", "started_at", "progress")
 
 
-def _update_execution(columns: tuple[str, ...]) -> Executable:
-    return update(EXECUTIONS).where(EXECUTIONS.c.id == bindparam("row_id")).values({name: bindparam(name) for name in columns})
+def _insert(into: Table, columns: tuple[str, ...], rank: int) -> Write:
+    return Write(insert(into).inline(), columns, rank)
 
 
-BEGIN = Write(insert(EXECUTIONS).values({name: bindparam(name) for name in BEGIN_COLUMNS}), 1)
-INPUT = Write(insert(INPUTS), 2)
-LOGS = Write(insert(LOG_LINES), 3)
-STARTED = Write(_update_execution(STARTED_COLUMNS), 4)
-FINISH = Write(_update_execution(FINISH_COLUMNS), 5)
-RESULT = Write(insert(RESULTS), 6)
+def _update_execution(columns: tuple[str, ...], rank: int) -> Write:
+    change = update(EXECUTIONS).where(EXECUTIONS.c.id == bindparam("row_id", type_=EXECUTIONS.c.id.type))
+    return Write(change.values({name: bindparam(name) for name in columns}), (*columns, "row_id"), rank)
+
+
+BEGIN = _insert(EXECUTIONS, BEGIN_COLUMNS, 1)
+INPUT = _insert(INPUTS, ("execution_id", "input"), 2)
+LOGS = _insert(LOG_LINES, ("execution_id", "sequence", "at", "level", "message"), 3)
+STARTED = _update_execution(STARTED_COLUMNS, 4)
+FINISH = _update_execution(FINISH_COLUMNS, 5)
+RESULT = _insert(RESULTS, ("execution_id", "output", "error"), 6)
 
 
 def keep_task(dialect: str) -> Write:
     """Return the statement that writes a task's row, or refreshes what may differ while its content is the same."""
-    add: Any = postgresql.insert(TASKS) if dialect == "postgresql" else sqlite.insert(TASKS)
+    add = postgresql.insert(TASKS) if dialect == "postgresql" else sqlite.insert(TASKS)
     changing = ("title", "description", "origin", "location", "updated_at")
-    return Write(add.on_conflict_do_update(index_elements=["id"], set_={name: add.excluded[name] for name in changing}), 0)
+    kept = add.on_conflict_do_update(index_elements=["id"], set_={name: add.excluded[name] for name in changing})
+    return Write(kept, tuple(TASKS.c.keys()), 0)

@@ -14,22 +14,15 @@ from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
 from loguru import logger
-from sqlalchemy import Connection, Executable
+from sqlalchemy import Connection
 
 from ratchet_mcp.errors import Busy, StoreFailed
+from ratchet_mcp.store.compiled import Compiled, Write
 from ratchet_mcp.store.database import Database
 from ratchet_mcp.store.failures import concerns_one_row, connection_lost, describe
 
 T = TypeVar("T")
 Work = Callable[[Connection], Any]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Write:
-    """A statement of the hot path. In one transaction lower ranks go first, and one statement's rows go together."""
-
-    statement: Executable
-    rank: int
 
 
 Row = tuple[Write, dict[str, Any]]
@@ -58,6 +51,7 @@ class Writer:
         self._batch = batch
         self._queue: queue.SimpleQueue[_Item | None] = queue.SimpleQueue()
         self._connection: Connection | None = None
+        self._compiled: dict[Write, Compiled] = {}
         self._closed = False
         self.rows_written = 0
         self.commits = 0
@@ -186,11 +180,23 @@ class Writer:
                     for item in items:
                         if item.work is not None:
                             item.result = item.work(connection)
-                    _execute(connection, items)
+                    self._execute(connection, items)
         except Exception as error:
-            self._disconnect()
+            if not concerns_one_row(error):
+                self._disconnect(for_good=not self._database.location.memory)
             return error
         return None
+
+    def _execute(self, connection: Connection, items: list[_Item]) -> None:
+        groups: dict[Write, list[dict[str, Any]]] = {}
+        for item in items:
+            for write, values in item.rows:
+                groups.setdefault(write, []).append(values)
+        for write in sorted(groups, key=_rank):
+            compiled = self._compiled.get(write)
+            if compiled is None:
+                compiled = self._compiled[write] = Compiled(write, connection.dialect)
+            compiled.execute(connection, groups[write])
 
     def _beat(self) -> None:
         try:
@@ -199,7 +205,7 @@ class Writer:
                 with connection.begin():
                     self._pulse(connection)
         except Exception as error:
-            self._disconnect()
+            self._disconnect(for_good=not self._database.location.memory)
             logger.warning("The heartbeat could not be written: {}", describe(error, self._database.location.shown))
 
     def _connected(self) -> Connection:
@@ -207,10 +213,13 @@ class Writer:
             self._connection = self._database.connect()
         return self._connection
 
-    def _disconnect(self) -> None:
+    def _disconnect(self, *, for_good: bool = False) -> None:
+        """Give the connection back; one that failed is closed for good, so that the next one starts afresh."""
         connection, self._connection = self._connection, None
         if connection is not None:
             try:
+                if for_good:
+                    connection.invalidate()
                 connection.close()
             except Exception as error:
                 logger.debug("A broken connection could not be closed: {}", error)
@@ -227,15 +236,6 @@ class Writer:
                 loop.call_soon_threadsafe(_resolve, answered)
             except RuntimeError:
                 logger.debug("{} answers of the store came after the event loop had ended", len(answered))
-
-
-def _execute(connection: Connection, items: list[_Item]) -> None:
-    groups: dict[Write, list[dict[str, Any]]] = {}
-    for item in items:
-        for write, values in item.rows:
-            groups.setdefault(write, []).append(values)
-    for write in sorted(groups, key=_rank):
-        connection.execute(write.statement, groups[write])
 
 
 def _rank(write: Write) -> int:
