@@ -112,16 +112,23 @@ class WorkerProcess(asyncio.SubprocessProtocol):
         loop = asyncio.get_running_loop()
         try:
             with anyio.fail_after(settings.start_timeout_seconds):
-                await loop.subprocess_exec(lambda: self, *command, env={}, cwd="/", start_new_session=True)
+                with anyio.CancelScope(shield=True):  # cut off in the middle, it would leave half a process
+                    await loop.subprocess_exec(lambda: self, *command, env={}, cwd="/", start_new_session=True)
                 await self._ready
         except TimeoutError:
-            self.kill()
+            await self._abandon()
             raise self._start_error(f"it said nothing for {settings.start_timeout_seconds:g} s") from None
         except OSError as error:
             raise self._start_error(str(error)) from error
         except BaseException:
-            self.kill()
+            await self._abandon()
             raise
+
+    async def _abandon(self) -> None:
+        self.kill()
+        with anyio.move_on_after(5, shield=True):
+            if self._process is not None:
+                await self._exited.wait()
 
     def _start_error(self, reason: str) -> errors.WorkerStartFailed:
         stderr = self._stderr.decode("utf-8", "replace").strip()

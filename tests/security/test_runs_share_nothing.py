@@ -165,7 +165,7 @@ async def test_fresh_memory_holds_nothing_of_the_run_before(pool: WorkerPool) ->
 
 async def test_a_fat_run_leaves_its_memory_to_the_next_one(pool: WorkerPool) -> None:
     fat = "() => { const a = []; for (let i = 0; i < 150; i++) a.push(new Uint8Array(1 << 20).fill(1)); return a.length }"
-    for _ in range(4):
+    for _ in range(6):
         outcome = await pool.run(request(fat), RecordingHost())
         assert outcome.output_json == "150", outcome.error
 
