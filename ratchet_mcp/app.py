@@ -79,7 +79,12 @@ class Ratchet:
         from ratchet_mcp.tasks.loading import make_unsaved
 
         return await self.executions.start(
-            make_unsaved(code, limits=self.settings.limits), input, origin=origin, principal=principal, timeout_seconds=timeout_seconds, on_progress=on_progress
+            make_unsaved(code, limits=self.settings.limits),
+            input,
+            origin=origin,
+            principal=principal,
+            timeout_seconds=timeout_seconds,
+            on_progress=on_progress,
         )
 
     def status(self) -> dict[str, Any]:
@@ -101,11 +106,15 @@ class Ratchet:
 class LazyRatchet:
     """A Ratchet that starts in the background, for faces that answer before everything is up.
 
-    Use it as an async context manager; `await get()` waits for the start.
+    Use it as an async context manager; `await get()` waits for the start, which begins at once, or at the first `get` if not
+    `eager`.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, eager: bool = True) -> None:
         self.settings = settings
+        self._wanted = anyio.Event()
+        if eager:
+            self._wanted.set()
         self._ratchet: Ratchet | None = None
         self._error: RatchetError | None = None
         self._ready = anyio.Event()
@@ -119,6 +128,7 @@ class LazyRatchet:
 
     async def get(self) -> Ratchet:
         """Wait until everything is up. A failed start is raised to each caller as its `RatchetError`."""
+        self._wanted.set()
         await self._ready.wait()
         if self._ratchet is None:
             raise self._error or InternalError("The server is not running.")
@@ -139,6 +149,7 @@ class LazyRatchet:
             raise sole_error(group) from None
 
     async def _host(self) -> None:
+        await self._wanted.wait()
         try:
             async with Ratchet.open(self.settings) as ratchet:
                 self._ratchet = ratchet

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from ratchet_mcp.settings import Settings
 
 PARENT_CHECK_SECONDS = 1.0
+FIRST_ANSWER_SECONDS = 1.0
+"""How long the start of the services may be put off for the first answer."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -75,33 +77,37 @@ async def _serve(settings: Settings, streams: StandardStreams | None) -> None:
     from ratchet_mcp.app import LazyRatchet
     from ratchet_mcp.mcp.server import build
 
-    async with LazyRatchet(settings) as app:
+    async with LazyRatchet(settings, eager=False) as app, anyio.create_task_group() as tasks:
         server = build(app, settings)
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(_report_failed_start, app)
-            if streams is None:
-                from mcp.server.stdio import stdio_server
+        if streams is None:
+            from mcp.server.stdio import stdio_server
 
-                tasks.start_soon(_obey_signals, tasks.cancel_scope, None, settings.server.shutdown_grace_seconds)
-                async with stdio_server() as (received, sent):
-                    await server.run(received, sent, server.create_initialization_options())
-            else:
-                from ratchet_mcp.mcp.stdio_transport import StdioTransport
+            tasks.start_soon(_start, app, None)
+            tasks.start_soon(_obey_signals, tasks.cancel_scope, None, settings.server.shutdown_grace_seconds)
+            async with stdio_server() as (received, sent):
+                await server.run(received, sent, server.create_initialization_options())
+        else:
+            from ratchet_mcp.mcp.stdio_transport import StdioTransport
 
-                transport = StdioTransport(streams, settings.mcp.max_message_bytes)
-                tasks.start_soon(_obey_signals, tasks.cancel_scope, transport, settings.server.shutdown_grace_seconds)
-                tasks.start_soon(_watch_parent, transport)
-                async with transport.connect() as (received, sent):
-                    await server.run(received, sent, server.create_initialization_options())
-            tasks.cancel_scope.cancel()
+            transport = StdioTransport(streams, settings.mcp.max_message_bytes)
+            tasks.start_soon(_start, app, transport)
+            tasks.start_soon(_obey_signals, tasks.cancel_scope, transport, settings.server.shutdown_grace_seconds)
+            tasks.start_soon(_watch_parent, transport)
+            async with transport.connect() as (received, sent):
+                await server.run(received, sent, server.create_initialization_options())
+        tasks.cancel_scope.cancel()
 
 
-async def _report_failed_start(app: LazyRatchet) -> None:
-    """Say on stderr what each call is going to be told."""
+async def _start(app: LazyRatchet, transport: StdioTransport | None) -> None:
+    """Start the services after the first answer, which should not share the processor with them; a failure goes to stderr as well."""
+    import anyio
     from loguru import logger
 
     from ratchet_mcp.errors import RatchetError
 
+    if transport is not None:
+        with anyio.move_on_after(FIRST_ANSWER_SECONDS):
+            await transport.answered.wait()
     try:
         await app.get()
     except RatchetError as error:

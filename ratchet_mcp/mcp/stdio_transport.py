@@ -107,7 +107,7 @@ def _error(request_id: int | str | None, code: int, message: str) -> JSONRPCErro
 
 
 class StdioTransport:
-    """One connection over claimed standard streams.
+    """One connection over claimed standard streams. `answered` is set once the first message went out.
 
     `max_message_bytes` bounds one incoming line: a longer one is skipped and answered with an error, and the connection goes on.
     """
@@ -121,6 +121,7 @@ class StdioTransport:
         self._unanswered: set[int | str] = set()
         self._all_answered: anyio.Event | None = None
         self._sent_all = anyio.Event()
+        self.answered = anyio.Event()
 
     @asynccontextmanager
     async def connect(self) -> AsyncGenerator[Streams]:
@@ -204,6 +205,7 @@ class StdioTransport:
             async for item in answers:
                 message = item.message
                 self._output.write(message)
+                self.answered.set()
                 if isinstance(message, JSONRPCResponse | JSONRPCError):
                     self._settle(message.id)
                 await self._output.drain()
