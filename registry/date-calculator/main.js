@@ -26,7 +26,8 @@ function read(text) {
   if (text === "today") return { time: Math.floor(Date.now() / DAY) * DAY, hasTime: false };
   const match = /^(\d{4})-(\d{2})-(\d{2})(?:[Tt ](\d{2}):(\d{2})(?::(\d{2})(?:\.(\d{1,9}))?)?(?:([Zz])|([+-])(\d{2}):?(\d{2}))?)?$/.exec(text);
   if (!match) {
-    throw new ValidationError(`${JSON.stringify(text)} is not a date: write 2025-03-31, 2025-03-31T14:30:00Z, 2025-03-31T14:30:00+02:00, today or now`, { date: text });
+    const forms = "2025-03-31, 2025-03-31T14:30:00Z, 2025-03-31T14:30:00+02:00, today or now";
+    throw new ValidationError(`${JSON.stringify(text)} is not a date: write ${forms}`, { date: text });
   }
   const [, year, month, day, hour, minute, second = "0", fraction = "", , sign, offsetHours = "0", offsetMinutes = "0"] = match;
   if (Number(day) < 1 || Number(day) > daysInMonth(Number(year), Number(month))) {

@@ -12,8 +12,10 @@ const CODES = "USD|EUR|GBP|JPY|CHF|CAD|AUD|NZD|CNY|INR|SEK|NOK|DKK|PLN|CZK|HUF|B
 
 function main(input) {
   const { text, kinds, day_first: dayFirst, decimal_comma: decimalComma = false, unique = true, limit = 1000 } = input;
-  const amount = decimalComma ? "\\d{1,3}(?:[. ’]\\d{3})+(?:,\\d+)?|\\d+(?:,\\d+)?" : "\\d{1,3}(?:[,’]\\d{3})+(?:\\.\\d+)?|\\d+(?:\\.\\d+)?|\\.\\d+";
-  const toNumber = (string) => Number(decimalComma ? string.replace(/[. ’]/g, "").replace(",", ".") : string.replace(/[,’]/g, ""));
+  const amount = decimalComma
+    ? "\\d{1,3}(?:[. ’]\\d{3})+(?:,\\d+)?|\\d+(?:,\\d+)?"
+    : "\\d{1,3}(?:[,’]\\d{3})+(?:\\.\\d+)?|\\d+(?:\\.\\d+)?|\\.\\d+";
+  const toNumber = (text) => Number(decimalComma ? text.replace(/[. ’]/g, "").replace(",", ".") : text.replace(/[,’]/g, ""));
 
   const detectors = [
     ["url", findUrls],
@@ -117,7 +119,7 @@ function* findDates(text, dayFirst) {
       yield { start: match.index, text: match[0], value: match[4] ? `${date}T${match[4]}${match[5] ?? ""}` : date };
     }
   }
-  const dayMonthYear = new RegExp(`(?<![\\p{L}\\p{N}])(\\d{1,2})(?:st|nd|rd|th|\\.)?(?: of)?[ -](${MONTH_NAMES})\\.?,?[ -](\\d{4})(?!\\d)`, "giu");
+  const dayMonthYear = new RegExp(`(?<![\\p{L}\\p{N}])(\\d{1,2})(?:st|nd|rd|th|\\.)?(?: of)?[ /-](${MONTH_NAMES})\\.?,?[ /-](\\d{4})(?!\\d)`, "giu");
   for (const match of text.matchAll(dayMonthYear)) {
     const date = isoDate(match[3], monthNumber(match[2]), match[1]);
     if (date) yield { start: match.index, text: match[0], value: date };
@@ -196,7 +198,9 @@ function* findMoney(text, amount, toNumber) {
 
 /** International numbers, or national ones that are written in at least three groups. */
 function* findPhoneNumbers(text) {
-  const pattern = /(?<![\p{L}\p{N}.,+-])(?:\+\d{1,3}[ .-]?(?:\(\d{1,4}\)[ .-]?)?\d{1,5}(?:[ .-]?\d{2,5}){1,5}|\(\d{2,5}\)[ -]?\d{3,4}[ -]?\d{3,4}|\d{3}[-. ]\d{3}[-. ]\d{4})(?![\p{L}\p{N}])/gu;
+  const international = "\\+\\d{1,3}[ .-]?(?:\\(\\d{1,4}\\)[ .-]?)?\\d{1,5}(?:[ .-]?\\d{2,5}){1,5}";
+  const national = "\\(\\d{2,5}\\)[ -]?\\d{3,4}[ -]?\\d{3,4}|\\d{3}[-. ]\\d{3}[-. ]\\d{4}";
+  const pattern = new RegExp(`(?<![\\p{L}\\p{N}.,+-])(?:${international}|${national})(?![\\p{L}\\p{N}])`, "gu");
   for (const match of text.matchAll(pattern)) {
     const digits = match[0].replace(/\D/g, "");
     if (digits.length >= 7 && digits.length <= 15) {

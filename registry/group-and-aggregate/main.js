@@ -1,7 +1,7 @@
 // Groups rows and aggregates their fields, like SELECT … GROUP BY. Form: an arrow function.
 (input) => {
   const { rows, group_by: groupBy = [], aggregates = [{ op: "count" }], where = [], sort = [], limit } = input;
-  const columns = aggregates.map((aggregate) => ({ ...aggregate, name: aggregate.as ?? (aggregate.field ? `${aggregate.op}_${aggregate.field}` : aggregate.op) }));
+  const columns = aggregates.map(({ op, field, as }) => ({ op, field, name: as ?? (field === undefined ? op : `${op}_${field}`) }));
   checkNames();
 
   const groups = new Map();
@@ -17,8 +17,7 @@
     columns.forEach(({ op, field }, column) => {
       const value = field === undefined ? null : valueAt(row, field);
       if (value === undefined || value === null) return; // as in SQL, what is missing is left out
-      if (["sum", "avg", "median"].includes(op) && typeof value !== "number") throw notComparable(op, field, index, value, "numbers");
-      if (["min", "max"].includes(op) && !["number", "string"].includes(typeof value)) throw notComparable(op, field, index, value, "numbers or texts");
+      if (!accepted(op).includes(typeof value)) throw notAccepted(op, field, index, value);
       group.values[column].push(value);
     });
   }
@@ -30,19 +29,18 @@
       ...columns.map(({ name, op, field }, index) => [name, aggregated(op, field, values[index], size)]),
     ]),
   );
-  for (const { by } of sort) {
-    if (![...groupBy, ...columns.map(({ name }) => name)].includes(by)) {
-      throw new ValidationError(`Cannot sort by ${JSON.stringify(by)}: the result has ${[...groupBy, ...columns.map(({ name }) => name)].join(", ")}`, { by });
-    }
-  }
   if (sort.length > 0) result.sort(inOrder);
   return { groups: limit === undefined ? result : result.slice(0, limit), group_count: result.length, rows_read: rows.length, rows_used: used };
 
   function checkNames() {
-    const seen = new Set();
-    for (const name of [...groupBy, ...columns.map((column) => column.name)]) {
-      if (seen.has(name)) throw new ValidationError(`Two columns of the result are called ${JSON.stringify(name)}: give one another name with "as"`, { name });
-      seen.add(name);
+    const names = [...groupBy, ...columns.map(({ name }) => name)];
+    const twice = names.find((name, index) => names.indexOf(name) !== index);
+    if (twice !== undefined) {
+      throw new ValidationError(`Two columns of the result are called ${JSON.stringify(twice)}: give one another name with "as"`, { name: twice });
+    }
+    const unknown = sort.find(({ by }) => !names.includes(by));
+    if (unknown !== undefined) {
+      throw new ValidationError(`Cannot sort by ${JSON.stringify(unknown.by)}: the result has ${names.join(", ")}`, { by: unknown.by });
     }
   }
 
@@ -80,11 +78,14 @@
     return a === b || (typeof a === "object" && JSON.stringify(a) === JSON.stringify(b));
   }
 
-  function notComparable(op, field, index, value, wanted) {
-    return new DataError(
-      `${op} needs ${wanted} in ${JSON.stringify(field)}, but row ${index} has ${JSON.stringify(value).slice(0, 60)}. Convert the field first, or leave such rows out with "where".`,
-      { op, field, row: index },
-    );
+  function accepted(op) {
+    if (["sum", "avg", "median"].includes(op)) return ["number"];
+    return ["min", "max"].includes(op) ? ["number", "string"] : ["number", "string", "boolean", "object"];
+  }
+
+  function notAccepted(op, field, index, value) {
+    const found = `${op} cannot use ${JSON.stringify(value).slice(0, 60)}, which row ${index} has in ${JSON.stringify(field)}.`;
+    return new DataError(`${found} Convert the field first, or leave such rows out with "where".`, { op, field, row: index });
   }
 
   function aggregated(op, field, values, size) {

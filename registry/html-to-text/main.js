@@ -7,10 +7,14 @@ const HIDDEN = new Set(["script", "style", "template", "svg", "math", "iframe", 
 const RAW = new Map([["title", "title"], ["textarea", "text"]]);
 const PARAGRAPHS = new Set(["p", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "dl", "pre", "blockquote", "table", "figure", "fieldset", "form"]);
 const BLOCKS = new Set(
-  "address article aside body caption center dd details dialog div dt figcaption footer header hgroup html legend li main nav option search section summary tbody tfoot thead tr".split(" "),
+  (
+    "address article aside body caption center dd details dialog div dt figcaption footer header hgroup html legend li " +
+    "main nav option search section summary tbody tfoot thead tr"
+  ).split(" "),
 );
 const MARKS = { b: "**", strong: "**", i: "*", em: "*", code: "`", kbd: "`", samp: "`", s: "~~", del: "~~" };
 const MAX_CONTAINERS = 100;
+const MAX_INDENT = 60;
 
 function main({ html, format = "markdown", max_characters: maxCharacters = Infinity }) {
   const page = new Page(format === "markdown");
@@ -94,16 +98,20 @@ function elementEnd(html, name, from) {
 // ------------------------------------------------------------------ character references
 
 const NAMED = new Map([
-  ...Object.entries({ amp: "&", lt: "<", gt: ">", quot: '"', apos: "'", OElig: "Œ", oelig: "œ", Scaron: "Š", scaron: "š", Yuml: "Ÿ", fnof: "ƒ", circ: "ˆ", tilde: "˜" }),
-  ...Object.entries({ ensp: "\u2002", emsp: "\u2003", thinsp: "\u2009", zwnj: "\u200c", zwj: "\u200d", lrm: "\u200e", rlm: "\u200f", ndash: "–", mdash: "—" }),
-  ...Object.entries({ lsquo: "‘", rsquo: "’", sbquo: "‚", ldquo: "“", rdquo: "”", bdquo: "„", dagger: "†", Dagger: "‡", bull: "•", hellip: "…", permil: "‰" }),
-  ...Object.entries({ prime: "′", Prime: "″", lsaquo: "‹", rsaquo: "›", euro: "€", trade: "™", larr: "←", uarr: "↑", rarr: "→", darr: "↓", harr: "↔" }),
-  ...Object.entries({ minus: "−", radic: "√", infin: "∞", asymp: "≈", ne: "≠", equiv: "≡", le: "≤", ge: "≥", sum: "∑", prod: "∏", part: "∂", check: "✓" }),
+  ...Object.entries({ amp: "&", lt: "<", gt: ">", quot: '"', apos: "'" }),
+  ...Object.entries({ OElig: "Œ", oelig: "œ", Scaron: "Š", scaron: "š", Yuml: "Ÿ", fnof: "ƒ", circ: "ˆ", tilde: "˜" }),
+  ...Object.entries({ ensp: "\u2002", emsp: "\u2003", thinsp: "\u2009", zwnj: "\u200c", zwj: "\u200d", lrm: "\u200e", rlm: "\u200f" }),
+  ...Object.entries({ ndash: "–", mdash: "—", lsquo: "‘", rsquo: "’", sbquo: "‚", ldquo: "“", rdquo: "”", bdquo: "„", lsaquo: "‹", rsaquo: "›" }),
+  ...Object.entries({ dagger: "†", Dagger: "‡", bull: "•", hellip: "…", permil: "‰", prime: "′", Prime: "″", euro: "€", trade: "™", check: "✓" }),
+  ...Object.entries({ larr: "←", uarr: "↑", rarr: "→", darr: "↓", harr: "↔", minus: "−", radic: "√", infin: "∞", asymp: "≈", ne: "≠" }),
+  ...Object.entries({ equiv: "≡", le: "≤", ge: "≥", sum: "∑", prod: "∏", part: "∂" }),
   // U+00A0 to U+00FF, in order
   ...(
-    "nbsp iexcl cent pound curren yen brvbar sect uml copy ordf laquo not shy reg macr deg plusmn sup2 sup3 acute micro para middot cedil sup1 ordm raquo frac14 frac12 " +
-    "frac34 iquest Agrave Aacute Acirc Atilde Auml Aring AElig Ccedil Egrave Eacute Ecirc Euml Igrave Iacute Icirc Iuml ETH Ntilde Ograve Oacute Ocirc Otilde Ouml times " +
-    "Oslash Ugrave Uacute Ucirc Uuml Yacute THORN szlig agrave aacute acirc atilde auml aring aelig ccedil egrave eacute ecirc euml igrave iacute icirc iuml eth ntilde " +
+    "nbsp iexcl cent pound curren yen brvbar sect uml copy ordf laquo not shy reg macr deg plusmn sup2 " +
+    "sup3 acute micro para middot cedil sup1 ordm raquo frac14 frac12 frac34 iquest Agrave Aacute Acirc " +
+    "Atilde Auml Aring AElig Ccedil Egrave Eacute Ecirc Euml Igrave Iacute Icirc Iuml ETH Ntilde Ograve " +
+    "Oacute Ocirc Otilde Ouml times Oslash Ugrave Uacute Ucirc Uuml Yacute THORN szlig agrave aacute " +
+    "acirc atilde auml aring aelig ccedil egrave eacute ecirc euml igrave iacute icirc iuml eth ntilde " +
     "ograve oacute ocirc otilde ouml divide oslash ugrave uacute ucirc uuml yacute thorn yuml"
   ).split(" ").map((name, index) => [name, String.fromCharCode(160 + index)]),
   // U+0391 to U+03A9 and U+03B1 to U+03C9, in order; the final sigma has no capital
@@ -262,6 +270,8 @@ class Page {
     else if (name === "pre") this.#openPre();
     else if (!["ul", "dl", "table", "tr"].includes(name)) return;
     if (name === "li") container.rest = " ".repeat(container.first.length);
+    const indent = this.#containers.reduce((width, { rest }) => width + rest.length, 0);
+    if (indent > MAX_INDENT) container.rest = "";
     this.#containers.push(container);
   }
 
