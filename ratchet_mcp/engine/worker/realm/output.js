@@ -66,16 +66,19 @@
   realm.stringify = (result, maxBytes) => {
     let refused;
     let text;
+    let least = 0; // characters that the text has at least: too large is seen before the memory is used up
     try {
       text = JSON.stringify(result, function visit(key, value) {
         const reason = refusal(value);
-        if (reason === undefined) return value;
+        least += typeof value === 'string' ? value.length : value === undefined ? 0 : 1;
+        if (reason === undefined && least <= maxBytes) return value;
         refused = { reason, holder: this, key };
         throw refused;
       });
     } catch (error) {
       if (refused === undefined || error !== refused) return explain(error);
       const { reason, holder, key } = refused;
+      if (reason === undefined) return failure('output_too_large', `the output has more than ${maxBytes} characters as JSON, limits.output_bytes is ${maxBytes}`);
       if (key === '' && Object.is(holder[''], result)) return failure('output_not_serializable', reason);
       try {
         return failure('output_not_serializable', reason, realm.clip(pathTo(result, holder) + step(key, Array.isArray(holder))));
