@@ -210,10 +210,12 @@ class Page {
   #startLine() {
     const blank = this.#containers.map(({ rest }) => rest).join("").trimEnd();
     if (this.#output.length > 0) this.#output.push("\n", `${blank}\n`.repeat(this.#breaks - 1));
+    let indent = "";
     for (const container of this.#containers) {
-      this.#output.push(container.first ?? container.rest);
+      indent += container.first ?? container.rest;
       container.first = null;
     }
+    this.#output.push(indent);
     this.#breaks = 0;
     this.#space = false;
   }
