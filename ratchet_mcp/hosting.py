@@ -8,7 +8,8 @@ from contextlib import AbstractAsyncContextManager
 from typing import Generic, TypeVar, cast
 
 import anyio
-from anyio.abc import TaskGroup, TaskStatus
+from anyio.abc import TaskGroup
+from anyio.lowlevel import checkpoint_if_cancelled
 
 from ratchet_mcp.errors import InternalError
 
@@ -26,13 +27,30 @@ class Hosted(Generic[T]):
     def __init__(self, name: str, open_service: Callable[[], AbstractAsyncContextManager[T]]) -> None:
         self.name = name
         self._open_service = open_service
+        self._opening = anyio.CancelScope()
+        self._settled = anyio.Event()
         self._closing = anyio.Event()
         self._closed = anyio.Event()
         self._started = False
+        self._error: Exception | None = None
 
     async def start(self, services: TaskGroup, seconds: float) -> None:
-        """Enter the service in a task of `services`; returns when it is up. Raises what it raises, or `InternalError` after `seconds`."""
-        self.value = await services.start(self._host, seconds)
+        """Enter the service in a task of `services`; returns when it is up. Raises what it raises, or `InternalError` after `seconds`.
+
+        Not `TaskGroup.start`: cancelled in the moment in which the service comes up, that would wait for a task that is shielded.
+        """
+        services.start_soon(self._host, seconds)
+        try:
+            await self._settled.wait()
+        except anyio.get_cancelled_exc_class():
+            self._closing.set()
+            if not self._started:
+                self._opening.cancel("nobody waits for it any more")
+            with anyio.CancelScope(shield=True):
+                await self._closed.wait()
+            raise
+        if self._error is not None:
+            raise self._error
 
     async def stop(self) -> None:
         """Leave the service and wait until it is down."""
@@ -41,18 +59,25 @@ class Hosted(Generic[T]):
             with anyio.CancelScope(shield=True):
                 await self._closed.wait()
 
-    async def _host(self, seconds: float, *, task_status: TaskStatus[T]) -> None:
+    async def _host(self, seconds: float) -> None:
         try:
-            with anyio.CancelScope(deadline=anyio.current_time() + seconds) as scope:
+            with self._opening as scope:
+                scope.deadline = anyio.current_time() + seconds
                 async with self._open_service() as value:
+                    await checkpoint_if_cancelled()
                     scope.shield, scope.deadline = True, math.inf
-                    self._started = True
-                    task_status.started(value)
+                    self.value, self._started = value, True
+                    self._settled.set()
                     await self._closing.wait()
             if scope.cancelled_caught:
                 raise InternalError(f"Starting {self.name} took longer than {seconds:g} seconds.")
+        except Exception as error:
+            if self._started:
+                raise
+            self._error = error
         finally:
             self._closed.set()
+            self._settled.set()
 
 
 def sole_error(group: BaseExceptionGroup[BaseException]) -> BaseException:
