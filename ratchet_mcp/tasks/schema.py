@@ -6,6 +6,7 @@ from typing import Any
 
 from ratchet_mcp.errors import TaskInvalid
 from ratchet_mcp.tasks.patterns import start_validation
+from ratchet_mcp.tasks.quick import quick_check
 from ratchet_mcp.tasks.schema_checks import check_schema, draft_of
 from ratchet_mcp.tasks.violations import Violation, describe
 
@@ -15,16 +16,17 @@ __all__ = ["SchemaValidator", "Violation", "compile_schema"]
 class SchemaValidator:
     """Checks values against one schema. Made by `compile_schema`; may be used by several threads."""
 
-    __slots__ = ("_accepts_all", "_validator", "schema")
+    __slots__ = ("_accepts_all", "_quick", "_validator", "schema")
 
     def __init__(self, schema: Any, validator: Any) -> None:
         self.schema = schema
         self._validator = validator
         self._accepts_all = schema is True or schema == {}
+        self._quick = quick_check(schema)
 
     def violations(self, value: Any, limit: int = 20) -> list[Violation]:
         """Return what is wrong with a JSON value, at most `limit` things; an empty list means valid."""
-        if self._accepts_all:
+        if self._accepts_all or (self._quick is not None and self._quick(value)):
             return []
         start_validation()
         found: dict[Violation, None] = {}

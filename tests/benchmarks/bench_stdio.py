@@ -13,7 +13,7 @@ from figures import Figure, at_most, quantile
 from wire import Wire, server
 
 ECHO = str(Path(__file__).parent / "echo_server.py")
-TASK = {"task": "describe-numbers", "input": {"numbers": [1, 2, 3, 4]}}
+TASK = {"task": "describe-numbers", "input": {"values": [1, 2, 3, 4]}}
 CALLS, ROUNDS, CALLERS = 500, 5, 16
 
 
