@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import anyio.to_thread
 
+from ratchet_mcp.engine.run import Locate
 from ratchet_mcp.execution.recording import UNSAVED, task_record
 from ratchet_mcp.store.records import TaskRecord
 from ratchet_mcp.tasks.definition import Task
@@ -17,11 +18,12 @@ KEPT = 512
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """The script for the engine, its digest, the breaker's key and the task's row."""
+    """The script for the engine, its digest, which is also the breaker's key, the way back to places in the source, the task's row."""
 
     script: str
     digest: str
     key: str
+    locate: Locate
     record: TaskRecord | None
 
 
@@ -59,5 +61,4 @@ def _prepare(task: Task) -> Prepared:
 
     script, digest = compose(task.code)
     _ = task.input_validator, task.output_validator
-    key = digest if task.origin == UNSAVED else f"{task.uuid}@{task.version}"
-    return Prepared(script, digest, key, task_record(task))
+    return Prepared(script, digest, digest, task.code.to_source, task_record(task))

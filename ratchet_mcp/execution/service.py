@@ -160,7 +160,17 @@ class Executions:
             context["parentId"] = parent_id
         depth = 0 if caller is None else caller.request.depth + 1
         request = RunRequest(
-            execution.id, prepared.key, prepared.script, prepared.digest, text, context, limits, depth, task.source, task.code_file
+            execution.id,
+            prepared.key,
+            prepared.script,
+            prepared.digest,
+            text,
+            context,
+            limits,
+            depth,
+            task.source,
+            task.code_file,
+            prepared.locate,
         )
         return Live(execution, task, request, principal, self._calls, on_progress)
 

@@ -71,7 +71,7 @@ class ExecutionRepository:
                 rows.append(self._tasks.row(task))
         rows.append((BEGIN, {name: getattr(record, name) for name in BEGIN_COLUMNS}))
         rows.append((INPUT, {"execution_id": record.id, "input": record.input}))
-        future = self._writer.submit(*rows)
+        future = self._writer.submit(*rows, soon=True)
         if len(rows) > 2 and record.task_id is not None:
             self._remember(record.task_id, future)
         return future

@@ -27,6 +27,9 @@ Work = Callable[[Connection], Any]
 
 Row = tuple[Write, dict[str, Any]]
 
+HOLD_SECONDS = 0.005
+"""How long rows that are submitted with `soon` may wait for others to share a transaction with."""
+
 
 @dataclass(slots=True, eq=False)
 class _Item:
@@ -49,7 +52,9 @@ class Writer:
         self._pulse_seconds = pulse_seconds
         self._limit = limit
         self._batch = batch
-        self._queue: queue.SimpleQueue[_Item | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[list[_Item] | None] = queue.SimpleQueue()
+        self._held: list[_Item] = []
+        self._flush: asyncio.TimerHandle | None = None
         self._connection: Connection | None = None
         self._compiled: dict[Write, Compiled] = {}
         self._closed = False
@@ -62,16 +67,24 @@ class Writer:
     @property
     def pending(self) -> int:
         """Return how many requests wait."""
-        return self._queue.qsize()
+        return self._queue.qsize() + len(self._held)
 
-    def submit(self, *rows: Row) -> asyncio.Future[None]:
+    def submit(self, *rows: Row, soon: bool = False) -> asyncio.Future[None]:
         """Write rows in one transaction; call it on the event loop.
 
-        The future resolves after COMMIT, or with a `StoreFailed`. Raises `Busy` when `limit` requests wait.
+        With `soon` they wait for `HOLD_SECONDS`, or for the next rows if those come earlier, and share their transaction: the start and
+        the end of a short execution then cost one commit. The future resolves after COMMIT, or with a `StoreFailed`. Raises `Busy` when
+        `limit` requests wait.
         """
-        if self._queue.qsize() >= self._limit:
+        if self._queue.qsize() + len(self._held) >= self._limit:
             raise Busy(f"{self._limit} rows wait to be written.")
-        return self._put(rows, None)
+        if not soon:
+            return self._put(rows, None)
+        item = self._item(rows, None)
+        self._held.append(item)
+        if len(self._held) == 1:
+            self._flush = item.loop.call_later(HOLD_SECONDS, self._put_held)
+        return item.future
 
     def submit_always(self, *rows: Row) -> asyncio.Future[None]:
         """Write rows as `submit` does, also when the queue is full: for the end of what has begun."""
@@ -84,17 +97,31 @@ class Writer:
     def close(self, seconds: float) -> bool:
         """Write what waits, then end the thread; tells whether it ended in time."""
         self._closed = True
+        self._put_held()
         self._queue.put(None)
         self._thread.join(seconds)
         return not self._thread.is_alive()
 
-    def _put(self, rows: tuple[Row, ...], work: Work | None) -> asyncio.Future[Any]:
+    def _item(self, rows: tuple[Row, ...], work: Work | None) -> _Item:
         if self._closed:
             raise StoreFailed("The store is closed.")
         loop = asyncio.get_running_loop()
-        item = _Item(rows, work, loop.create_future(), loop)
-        self._queue.put(item)
+        return _Item(rows, work, loop.create_future(), loop)
+
+    def _put(self, rows: tuple[Row, ...], work: Work | None) -> asyncio.Future[Any]:
+        item = self._item(rows, work)
+        self._held.append(item)
+        self._put_held()
         return item.future
+
+    def _put_held(self) -> None:
+        """Hand everything that was held to the thread at once: waking it is what costs."""
+        if self._flush is not None:
+            self._flush.cancel()
+            self._flush = None
+        held, self._held = self._held, []
+        if held:
+            self._queue.put(held)
 
     # ------------------------------------------------------------ on the thread
     def _run(self) -> None:
@@ -113,12 +140,12 @@ class Writer:
         """Take what waits, at most a batch; tells whether to go on afterwards."""
         items: list[_Item] = []
         try:
-            item = self._queue.get(timeout=seconds)
-            while item is not None:
-                items.append(item)
+            some = self._queue.get(timeout=seconds)
+            while some is not None:
+                items += some
                 if len(items) >= self._batch:
                     return items, True
-                item = self._queue.get_nowait()
+                some = self._queue.get_nowait()
         except queue.Empty:
             return items, True
         return items, False
@@ -148,18 +175,18 @@ class Writer:
 
     def _refuse_waiting(self, error: BaseException) -> None:
         """Let those who wait fail with the batch: each would otherwise wait for the same lock in turn."""
-        waiting = [item for item in self._drain() if item is not None]
+        waiting = [item for some in self._drain() for item in some]
         for item in waiting:
             item.error = error
         self._answer(waiting)
 
-    def _drain(self) -> Iterable[_Item | None]:
+    def _drain(self) -> Iterable[list[_Item]]:
         for _ in range(self._queue.qsize()):
-            item = self._queue.get_nowait()
-            if item is None:
+            some = self._queue.get_nowait()
+            if some is None:
                 self._queue.put(None)  # the order to stop stays
                 return
-            yield item
+            yield some
 
     def _attempt(self, items: list[_Item]) -> BaseException | None:
         """Write items in one transaction; a lost connection is opened once more. The error is also noted on each item."""

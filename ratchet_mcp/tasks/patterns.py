@@ -13,9 +13,13 @@ from threading import local
 from typing import Any
 
 SEARCH_SECONDS = 0.1
-"""How long one search may take."""
-VALIDATION_SECONDS = 2.0
-"""How long one validation may search for patterns and follow references."""
+"""Processor time that one search may take."""
+PATTERN_SECONDS = 2.0
+"""Processor time that all searches of one validation may take together."""
+REFERENCE_SECONDS = 5.0
+"""Processor time that a validation may take from its first reference on."""
+ATTEMPTS = 10
+"""How often a search is begun again that was stopped by the clock although the processor was busy with something else."""
 
 _WORD = "A-Za-z0-9_"
 _SPACES = r"\t\n\v\f\r \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff"
@@ -45,6 +49,7 @@ class PatternTimeout(Exception):
 
 
 class _Budget(local):
+    searched = 0.0
     deadline = 0.0
 
 
@@ -52,31 +57,38 @@ _budget = _Budget()
 
 
 def start_validation() -> None:
-    """Begin a validation on this thread; its time starts with the first pattern or reference."""
-    _budget.deadline = 0.0
-
-
-def _seconds_left() -> float:
-    now = time.monotonic()
-    if not _budget.deadline:
-        _budget.deadline = now + VALIDATION_SECONDS
-    return _budget.deadline - now
+    """Begin a validation on this thread."""
+    _budget.searched = _budget.deadline = 0.0
 
 
 def time_is_up() -> bool:
-    """Tell whether this thread's validation has used up its time."""
-    return _seconds_left() <= 0
+    """Tell whether this thread's validation has used up the time for following references."""
+    now = time.thread_time()
+    if not _budget.deadline:
+        _budget.deadline = now + REFERENCE_SECONDS
+    return now >= _budget.deadline
 
 
 def search(pattern: str, text: str) -> bool:
     """Tell whether the pattern occurs in the text. Raises `PatternTimeout`, and `PatternError` for a pattern that was not checked."""
-    seconds = min(SEARCH_SECONDS, _seconds_left())
-    if seconds <= 0:
+    if _budget.searched >= PATTERN_SECONDS:
         raise PatternTimeout
+    compiled = compile_pattern(pattern)
+    start = time.thread_time()
     try:
-        return compile_pattern(pattern).search(text, timeout=seconds) is not None
-    except TimeoutError:
-        raise PatternTimeout from None
+        return _search(compiled, text, start)
+    finally:
+        _budget.searched += time.thread_time() - start
+
+
+def _search(compiled: Any, text: str, start: float) -> bool:
+    for _ in range(ATTEMPTS):
+        try:
+            return compiled.search(text, timeout=SEARCH_SECONDS) is not None
+        except TimeoutError:
+            if time.thread_time() - start >= SEARCH_SECONDS / 2:
+                break
+    raise PatternTimeout
 
 
 @lru_cache(maxsize=2048)
