@@ -80,17 +80,25 @@ class Keeper:
     async def mark_started(self, *, logs: bool = False) -> None:
         """Bring the rows of runs that have left the queue up to date, with their new log lines when asked. Raises `StoreFailed`."""
         changed = [live for live in self._live if live.execution.status is Status.RUNNING and (not live.marked or logs)]
-        waiting = [self._write_progress(live, logs=logs) for live in changed if live.begun is not None and _begun_well(live)]
-        for future in waiting:
-            if future is not None:
-                await future
+        writing = [self._write_progress(live, logs=logs) for live in changed if _begun_well(live)]
+        for result in await asyncio.gather(*(future for future in writing if future is not None), return_exceptions=True):
+            if isinstance(result, RatchetError):
+                raise result
 
     def _write_progress(self, live: Live, *, logs: bool) -> asyncio.Future[None] | None:
-        lines = live.lines[live.written :] if logs else []
+        first = live.written
+        lines = live.lines[first:] if logs else []
         if live.marked and not lines:
             return None
-        live.marked, live.written = True, live.written + len(lines)
-        return self._store.executions.started(to_record(live.execution), log_records(lines))
+        future = self._store.executions.started(to_record(live.execution), log_records(lines))
+        live.marked, live.written = True, first + len(lines)
+
+        def written(done: asyncio.Future[None]) -> None:
+            if done.cancelled() or done.exception() is not None:
+                live.marked, live.written = False, min(live.written, first)
+
+        future.add_done_callback(written)
+        return future
 
     async def _cancel(self) -> None:
         if not self._live:

@@ -67,8 +67,8 @@ class Runner:
     async def _record(self, live: Live, text: str | None) -> None:
         """Write the finish row. An execution whose start was not recorded fails; an unrecorded end is told in a warning and tried again."""
         record = to_record(live.execution, output_json=text)
-        lines = log_records(live.lines[live.written :])
-        ending = self._submit(record, lines)
+        first = live.written
+        ending = self._submit(record, log_records(live.lines[first:]))
         beginning = await _result(live.begun)
         error = await _result(ending) if isinstance(ending, asyncio.Future) else ending
         if beginning is not None:
@@ -77,7 +77,9 @@ class Runner:
         elif error is not None:
             live.execution.warnings.append(f"{NOT_RECORDED}: {error.message}")
             logger.error("The end of execution {} is not recorded yet: {}", live.execution.id, error.message)
-            self._keeper.keep(Unrecorded(live.execution, record, lines, live.lines))
+            self._keeper.keep(Unrecorded(live.execution, record, log_records(live.lines[live.written :]), live.lines))
+        elif live.written < first:  # lines that were on their way to the store have not arrived
+            await _result(self._store.executions.append_logs(live.execution.id, log_records(live.lines[live.written : first])))
 
     def _submit(self, record: ExecutionRecord, lines: list[LogRecord]) -> asyncio.Future[None] | RatchetError:
         try:

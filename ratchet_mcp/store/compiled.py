@@ -30,9 +30,9 @@ class Compiled:
         self.sql = str(compiled)
         binds: dict[str, BindParameter[Any]] = compiled.binds  # type: ignore[attr-defined]  # SQLCompiler has it
         self._positional: Sequence[str] | None = compiled.positiontup if dialect.positional else None  # type: ignore[attr-defined]
-        self._encoders = {name: bind.type.dialect_impl(dialect).bind_processor(dialect) for name, bind in binds.items()}
+        encoders = {name: bind.type.dialect_impl(dialect).bind_processor(dialect) for name, bind in binds.items()}
         order = self._positional or list(binds)
-        self._plan: list[tuple[str, Encode | None]] = [(name, self._encoders[name]) for name in order]
+        self._plan: list[tuple[str, Encode | None]] = [(name, encoders[name]) for name in order]
 
     def execute(self, connection: Connection, rows: list[dict[str, Any]]) -> None:
         """Write rows. Raises what the database raises."""

@@ -76,8 +76,6 @@ def _engine(location: Location, settings: StoreSettings) -> Engine:
     if location.backend == "postgresql":
         wait = int(settings.busy_timeout_seconds * 1000)
         session = f"-c lock_timeout={wait} -c statement_timeout={wait * 3} -c timezone=UTC"
-        if settings.durability == "normal":
-            session += " -c synchronous_commit=on"
         connect = {"connect_timeout": max(2, wait // 1000), "options": session, "application_name": "ratchet"}
         return create_engine(location.url, connect_args=connect, pool_size=READERS + 1, max_overflow=2, pool_pre_ping=True, **options)
     pool: dict[str, Any] = {"poolclass": StaticPool, "connect_args": {"check_same_thread": False}}
