@@ -175,3 +175,39 @@ async def test_a_task_cannot_pass_for_another_one_in_the_cache(pool: WorkerPool)
     assert (await pool.run(forged, RecordingHost())).output_json == '"forged"'
     assert honest.digest != forged.digest
     assert (await pool.run(honest, RecordingHost())).output_json == '"honest"'
+
+
+FAT = "() => { const a = []; for (let i = 0; i < 150; i++) a.push(new Uint8Array(1 << 20).fill(1)); return a.length }"
+
+
+@pytest.mark.parametrize(
+    "many",
+    [
+        "() => { for (let i = 0; i < 20_000; i++) crypto.randomUUID() }",
+        "() => { for (let i = 0; i < 20_000; i++) new URL(`https://example.com/${i}?a=b`) }",
+        "async () => { for (let i = 0; i < 3_000; i++) await tasks.call('echo', 'some text that is not short ' + i) }",
+    ],
+)
+async def test_texts_from_the_host_do_not_stall_the_collection_that_follows(many: str, pool: WorkerPool) -> None:
+    host = RecordingHost()
+    host.answers["echo"] = echo
+    first = await pool.run(request(many, timeout_seconds=10), host)
+    second = await pool.run(request(FAT, timeout_seconds=4), RecordingHost())
+
+    assert first.error is None, first.error.to_dict()
+    assert second.output_json == "150", second.error
+
+
+async def echo(value: Any) -> Any:
+    return value
+
+
+async def test_memory_that_a_run_lost_for_good_is_not_missing_in_the_next(pool: WorkerPool) -> None:
+    for leaky in (
+        "() => { for (let i = 0; i < 500_000; i++) reportProgress(i) }",
+        "async () => { for (let i = 0; i < 3e5; i++) await null }",
+    ):
+        first = await pool.run(request(leaky), RecordingHost())
+        second = await pool.run(request(FAT), RecordingHost())
+        assert first.error is None, first.error.to_dict()
+        assert second.output_json == "150", second.error

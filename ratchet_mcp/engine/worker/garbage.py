@@ -1,60 +1,51 @@
 """Collect what a fat run left, so that it does not count against the next one.
 
 The engine collects when its own heap fills up, but not for buffers, which come from malloc: a run could meet the limit of the process
-because of memory that nobody uses any more.
+because of memory that nobody uses any more. And what the bridge between Python and JavaScript lost for good, only a new process gives back.
 """
 
 from __future__ import annotations
 
-import ctypes
-import resource
+import os
 from collections.abc import Callable
 from typing import Any
 
-MANY = 24 << 20
-"""Bytes in use after a run, above what an idle worker has, that are worth a collection (2 to 20 ms)."""
+MUCH = 24 << 20
+"""Bytes more than after the last collection that are worth another one (2 to 20 ms)."""
 
 
-class _Mallinfo(ctypes.Structure):
-    _fields_ = [
-        (name, ctypes.c_size_t)
-        for name in ("arena", "ordblks", "smblks", "hblks", "hblkhd", "usmblks", "fsmblks", "uordblks", "fordblks", "keepcost")
-    ]
+class Memory:
+    """How much memory counts against this process' limit. Build it before the confinement: it keeps a descriptor."""
 
+    def __init__(self) -> None:
+        try:
+            self._file = os.open("/proc/self/statm", os.O_RDONLY)
+        except OSError:  # not Linux
+            self._file = -1
+        self._page = os.sysconf("SC_PAGE_SIZE")
 
-def _meter() -> Callable[[], int]:
-    """Return a function that tells how many bytes malloc has handed out (0 where the C library does not say)."""
-    try:
-        mallinfo: Any = ctypes.CDLL(None).mallinfo2
-    except (OSError, AttributeError):
-        return lambda: 0
-    mallinfo.restype = _Mallinfo
-
-    def in_use() -> int:
-        facts = mallinfo()
-        return facts.uordblks + facts.hblkhd
-
-    return in_use
-
-
-def _touched() -> int:
-    """Return how many bytes of fresh memory the process was ever given."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt * resource.getpagesize()
+    def used(self) -> int:
+        """Return the bytes of private writable memory (0 where the kernel does not tell)."""
+        if self._file < 0:
+            return 0
+        os.lseek(self._file, 0, os.SEEK_SET)
+        return int(os.read(self._file, 256).split()[5]) * self._page
 
 
 class Garbage:
-    """Decides after each run whether to collect. Build it before the confinement."""
+    """Decides after each run whether to collect, and whether the process is still good for another run."""
 
-    def __init__(self, collect: Callable[[], Any]) -> None:
+    def __init__(self, collect: Callable[[], Any], limit: int) -> None:
         self._collect = collect
-        self._in_use = _meter()
-        self._idle = self._in_use()
-        self._touched = _touched()
+        self._memory = Memory()
+        self._idle = self._low = self._memory.used()
+        self._limit = limit
 
-    def after_run(self) -> None:
-        """Collect when the run before left much, or was given much."""
-        touched = _touched()
-        if self._in_use() - self._idle > MANY or touched - self._touched > 2 * MANY:
-            self._collect()
-            touched = _touched()
-        self._touched = touched
+    def after_run(self) -> bool:
+        """Tidy up. Return whether more than a quarter of the `limit` (bytes) stays lost, so that the process had better end."""
+        used = self._memory.used()
+        if used - self._low <= MUCH:
+            return False
+        self._collect()
+        self._low = self._memory.used()
+        return self._low - self._idle > self._limit // 4

@@ -23,7 +23,7 @@ def start(memory_mb: int, worker_id: str, reader: int, writer: int) -> None:
         ours = host.Host(pipe)
         heard.append(realm.build(native, ours.functions(host.parse_url, jobs.queued)))
         host.parse_url("https://example.com/?a#b", "", "", "")  # imports now what could not be opened later
-        leftovers = garbage.Garbage(native.collect)
+        leftovers = garbage.Garbage(native.collect, memory_mb << 20)
         level, missing = confinement.confine(memory_mb)
     except Exception as error:  # whatever it is, the coordinator has to hear of it
         pipe.send("start_failed", message=f"{type(error).__name__}: {error}")

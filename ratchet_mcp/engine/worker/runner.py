@@ -8,7 +8,7 @@ from typing import Any
 
 from ratchet_mcp.engine.protocol import SCRIPT_CACHE
 from ratchet_mcp.engine.worker.garbage import Garbage
-from ratchet_mcp.engine.worker.host import Host
+from ratchet_mcp.engine.worker.host import Host, copied
 from ratchet_mcp.engine.worker.loop import JobQueue
 from ratchet_mcp.engine.worker.realm import Realm
 from ratchet_mcp.engine.worker.wire import Wire
@@ -60,7 +60,7 @@ class Runner:
         output: str | None = None
         try:
             self._realm.start(
-                frame["id"], self._script(frame), frame["input"], frame["context"], limits["output_bytes"], limits["input_bytes"]
+                self._script(frame), copied(frame["input"]), copied(frame["context"]), limits["output_bytes"], limits["input_bytes"]
             )
             self._until_settled(frame["id"])
             output, ended = self._end(frame["id"])
@@ -70,8 +70,7 @@ class Runner:
             ended = {"error": {"kind": "memory" if _is_memory(str(error)) else "engine", "message": str(error)[:2000]}}
         self._host.end()
         self._jobs.clear()
-        self._answer(frame["id"], output, ended)
-        self._garbage.after_run()
+        self._answer(frame["id"], output, ended, spent=self._garbage.after_run())
 
     def _until_settled(self, run: str) -> None:
         """Drain promise jobs, timers and answers until the task's result is there or can never come."""
@@ -85,7 +84,7 @@ class Runner:
             frame = self._wire.receive(LONE_CALL_WAIT if wait is None else wait)
             if frame is not None and frame["type"] == "host_result" and frame["id"] == run and frame["call"] in self._host.calls:
                 self._host.calls.discard(frame["call"])
-                self._realm.settle(frame["call"], frame["ok"], frame["value"])
+                self._realm.settle(frame["call"], frame["ok"], copied(frame["value"]))
             due = self._host.timers.pop_due()
             if due is not None:
                 self._realm.fire(due)
@@ -98,12 +97,12 @@ class Runner:
                 self._realm.report(reason)
         return output, json.loads(self._realm.end())
 
-    def _answer(self, run: str, output: str | None, ended: dict[str, Any]) -> None:
+    def _answer(self, run: str, output: str | None, ended: dict[str, Any], *, spent: bool) -> None:
         error = ended.get("error")
         if error is not None and _ran_out(error):
             error["kind"] = "memory"
         broken = error is not None and error["kind"] in ("memory", "engine")
-        self._wire.send("result", id=run, output=output if error is None else None, ended=ended, recycle=broken)
+        self._wire.send("result", id=run, output=output if error is None else None, ended=ended, recycle=broken or spent)
 
 
 def _is_memory(message: str) -> bool:

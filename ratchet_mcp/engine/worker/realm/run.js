@@ -32,17 +32,17 @@
   realm.current = IDLE;
   const reported = [];
 
-  const makeRun = (id) => {
+  const makeRun = () => {
     const calls = new Map();
     const run = {
-      id, live: true, calls, outcome: undefined,
+      live: true, calls, outcome: undefined,
       // Answer a host call: `value` is JSON text.
       settle(call, ok, value) {
         const waiting = calls.get(call);
         if (!waiting) return;
         calls.delete(call);
-        if (ok) waiting.resolve(JSON.parse(value));
-        else waiting.reject(realm.hostError(JSON.parse(value)));
+        if (ok) waiting.resolve(JSON.parse(realm.own(value)));
+        else waiting.reject(realm.hostError(JSON.parse(realm.own(value))));
       },
       // An error in a callback of the task that nothing can catch.
       crash(error) { if (run.live && run.outcome === undefined) run.outcome = thrown(error); },
@@ -131,14 +131,14 @@
   };
 
   // Start a run. Afterwards the host drains the promise jobs and asks for `outcome()`.
-  realm.start = (id, script, inputText, contextText, outputBytes, inputBytes) => {
+  realm.start = (script, inputText, contextText, outputBytes, inputBytes) => {
     realm.limits = { outputBytes, inputBytes };
     realm.forgetRejections();
     realm.resetIds();
-    const run = realm.current = makeRun(id);
+    const run = realm.current = makeRun();
     try {
       const task = load(run, script);
-      const result = task(JSON.parse(inputText), JSON.parse(contextText));
+      const result = task(JSON.parse(realm.own(inputText)), JSON.parse(realm.own(contextText)));
       const then = typeof result === 'object' && result !== null && result instanceof Promise;
       if (!then && !(typeof result === 'object' && result !== null && typeof result.then === 'function')) return finish(run, result);
       Promise.resolve(result).then(
