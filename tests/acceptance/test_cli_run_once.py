@@ -91,6 +91,14 @@ def test_input_that_breaks_the_schema_names_each_path_and_nothing_runs(ratchet: 
     assert "[info] ran" not in done.stderr
 
 
+def test_output_that_breaks_its_schema_fails_the_run(ratchet: Run, home: Path) -> None:
+    schema = '{"type": "object", "properties": {"n": {"type": "number"}}}'
+    done = ratchet("run-once", "--from-fs", make_task(home, "() => ({ n: 'three' })", output_schema=schema))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "error[output_invalid]" in done.stderr
+    assert "$.n" in done.stderr
+
+
 def test_a_timeout_given_on_the_command_line_kills(ratchet: Run, home: Path) -> None:
     task = make_task(home, "() => { for (;;) {} }")
     done = ratchet("run-once", "--from-fs", task, "--timeout", "0.3")
