@@ -97,7 +97,8 @@ class Writer:
     def close(self, seconds: float) -> bool:
         """Write what waits, then end the thread; tells whether it ended in time."""
         self._closed = True
-        self._put_held()
+        held, self._held = self._held, []  # not on the event loop: its timer finds nothing later
+        self._queue.put(held)
         self._queue.put(None)
         self._thread.join(seconds)
         return not self._thread.is_alive()

@@ -37,9 +37,7 @@ def quantile(values: list[float], share: float) -> float:
 def at_most(what: str, ours: list[float], theirs: list[float], limit: float, unit: str, beside: str) -> Figure:
     """Compare medians of times; ours may be `limit` times theirs."""
     mine, other = median(ours), median(theirs)
-    return Figure(
-        what, f"{mine:.3g} {unit}", f"{other:.3g} {unit} {beside}", f"{mine / other:.2f}", f"≤ {limit:g}", mine / other <= limit
-    )
+    return Figure(what, f"{mine:.3g} {unit}", f"{other:.3g} {unit} {beside}", f"{mine / other:.2f}", f"≤ {limit:g}", mine / other <= limit)
 
 
 def at_least(what: str, ours: list[float], theirs: list[float], limit: float, unit: str, beside: str) -> Figure:
