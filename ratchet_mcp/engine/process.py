@@ -165,7 +165,7 @@ class WorkerProcess(asyncio.SubprocessProtocol):
     # ------------------------------------------------------------ asking
     def send(self, kind: str, **fields: Any) -> None:
         """Send one frame."""
-        if self._stdin is not None and not self._stdin.is_closing():
+        if self._stdin is not None and not self.dead and not self._stdin.is_closing():
             self._stdin.write(orjson.dumps({"v": VERSION, "type": kind, **fields}) + b"\n")
             if self.active is not None and self._stdin.get_write_buffer_size() > 2 * self._lines.limit:
                 self.active.fail(errors.MemoryLimit("The run called tasks faster than it read their answers, and too many were waiting."))

@@ -10,8 +10,8 @@ from ratchet_mcp.engine.active import ActiveRun
 from ratchet_mcp.engine.process import WorkerProcess
 from ratchet_mcp.engine.usage import measure
 
-INTERVAL = 0.1
-"""Seconds between two looks. It sleeps while nothing runs."""
+INTERVAL = 0.025
+"""Seconds between two looks: a run can fill its memory in a tenth of a second, and dies then. It sleeps while nothing runs."""
 
 
 class Watchdog:

@@ -3,6 +3,7 @@ process is replaced, and the coordinator stays as it was."""
 
 from __future__ import annotations
 
+import json
 import resource
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -270,6 +271,39 @@ async def test_floods_leave_the_memory_of_the_coordinator_flat(fake: Fake, monke
         outcome = await meet(fake, monkeypatch, behaviour + HANG, host)
         assert outcome.error is not None
     assert peak_mb() - before < 300
+
+
+async def test_answers_that_nobody_reads_do_not_pile_up() -> None:
+    async def large(_: object) -> str:
+        return "x" * 4_000_000
+
+    host = RecordingHost()
+    host.answers["large"] = large
+    before = peak_mb()
+    deaf = "async () => { for (let i = 0; i < 900; i++) tasks.call('large').catch(() => {}); for (;;); }"
+    async with open_pool(max_workers=1) as pool:
+        outcome = await pool.run(request(deaf, timeout_seconds=5), host)
+        assert outcome.error is not None
+        assert outcome.error.code == "memory_limit"
+        assert (await pool.run(request("() => 1"), RecordingHost())).output_json == "1"
+    assert peak_mb() - before < 300
+
+
+async def test_arguments_of_calls_do_not_pile_up() -> None:
+    host = RecordingHost()
+    host.answers["never"] = wait_for_ever
+    code = """async () => {
+      const large = 'x'.repeat(4e6), refused = [];
+      for (let i = 0; i < 100; i++) tasks.call('never', large).catch((error) => refused.push(error.code));
+      await new Promise((done) => setTimeout(done, 500));
+      return [refused.length, refused[0]];
+    }"""
+    async with open_pool(max_workers=1) as pool:
+        outcome = await pool.run(request(code), host)
+        assert outcome.error is None
+        refused, code = json.loads(outcome.output_json or "null")
+    assert refused > 90
+    assert code == "input_too_large"
 
 
 def peak_mb() -> float:
