@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -19,7 +20,12 @@ ROWS = UUID("6f1c7a3e-4c57-5c0b-9d0e-6a1f2b6f3a10")
 
 def task_row_id(record: TaskRecord) -> str:
     """Return the id of a task's row, which follows from what identifies its content."""
-    return str(uuid5(ROWS, "\n".join((record.uuid, record.name, record.version, record.digest))))
+    return _row_id(record.uuid, record.name, record.version, record.digest)
+
+
+@lru_cache(maxsize=2048)
+def _row_id(*facts: str) -> str:
+    return str(uuid5(ROWS, "\n".join(facts)))
 
 
 class TaskRepository:

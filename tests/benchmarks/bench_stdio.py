@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
+import tempfile
 import time
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 from figures import Figure, at_most, quantile
-from wire import Wire, server
+from mcp import Client, StdioServerParameters
+from wire import SOURCES, Wire, server
 
 ECHO = str(Path(__file__).parent / "echo_server.py")
-TASK = {"task": "describe-numbers", "input": {"values": [1, 2, 3, 4]}}
+TASK = {"task": "add", "input": {"a": 1, "b": 2}}
 CALLS, ROUNDS, CALLERS = 500, 5, 16
 
 
@@ -38,6 +41,29 @@ async def _rate(wire: Wire, name: str, arguments: dict[str, Any]) -> float:
     return CALLS * 4 / (time.perf_counter() - start)
 
 
+async def _as_users_do() -> list[Figure]:
+    """Measure both with the SDK's own client, as a user's MCP client would call them."""
+    with tempfile.TemporaryDirectory() as folder:
+        environment = {**os.environ, "RATCHET_STORE__URL": f"sqlite:///{Path(folder) / 'bench.db'}", "RATCHET_REGISTRY__SOURCES": SOURCES}
+        ratchet = StdioServerParameters(command=sys.executable, args=["-m", "ratchet_mcp.mcp.stdio_main"], env=environment)
+        smallest = StdioServerParameters(command=sys.executable, args=[ECHO], env=dict(os.environ))
+        async with Client(ratchet) as mine, Client(smallest) as echo:
+
+            async def p50(client: Client, name: str, arguments: dict[str, Any]) -> float:
+                times: list[float] = []
+                for _ in range(CALLS):
+                    start = time.perf_counter()
+                    assert not (await client.call_tool(name, arguments)).is_error
+                    times.append((time.perf_counter() - start) * 1000)
+                return median(times)
+
+            await p50(mine, "execute_task", TASK)
+            await p50(echo, "echo", {"message": "x"})
+            pairs = [(await p50(mine, "execute_task", TASK), await p50(echo, "echo", {"message": "x"})) for _ in range(ROUNDS)]
+    ours, theirs = [one for one, _ in pairs], [other for _, other in pairs]
+    return [at_most("warm `execute_task` over stdio with the SDK's client, p50", ours, theirs, 3, "ms", "bare echo tool, same transport")]
+
+
 async def _measure() -> list[Figure]:
     ours: list[float] = []
     echoes: list[float] = []
@@ -58,7 +84,8 @@ async def _measure() -> list[Figure]:
         unsaved = median(await _latencies(ratchet, "run_javascript", code))
     rate = median(rates)
     return [
-        at_most("warm `execute_task` over stdio, p50", ours, echoes, 3, "ms", "bare echo tool, same transport"),
+        *await _as_users_do(),
+        at_most("the same with a client of bare pipes, p50", ours, echoes, 3, "ms", "bare echo tool, same transport"),
         Figure(f"`execute_task`, {CALLERS} callers", f"{rate:,.0f} /s", "", "", "≥ 1,200 /s", rate >= 1200),
         Figure("`execute_task`, p99; `run_javascript`, p50", f"{median(tails):.3g} ms; {unsaved:.3g} ms", "", "", "", None),
     ]

@@ -14,6 +14,9 @@ from typing import Any
 import orjson
 
 
+SOURCES = orjson.dumps([{"name": "bench", "uri": str(Path(__file__).parent / "tasks")}]).decode()
+
+
 class Wire:
     """Sends requests and matches answers by id."""
 
@@ -66,7 +69,7 @@ class Wire:
 async def server(*command: str) -> AsyncIterator[Wire]:
     """Start a server process with a store of its own; the handshake is the caller's."""
     with tempfile.TemporaryDirectory() as folder:
-        environment = {**os.environ, "RATCHET_STORE__URL": f"sqlite:///{Path(folder) / 'bench.db'}", "RATCHET_LOGGING__LEVEL": "ERROR"}
+        environment = {**os.environ, "RATCHET_STORE__URL": f"sqlite:///{Path(folder) / 'bench.db'}", "RATCHET_LOGGING__LEVEL": "ERROR", "RATCHET_REGISTRY__SOURCES": SOURCES}
         process = await asyncio.create_subprocess_exec(
             *command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, env=environment, limit=1 << 26
         )

@@ -1,0 +1,4 @@
+(function (input) {
+  const { a, b } = input;
+  return { sum: a + b };
+})
