@@ -154,6 +154,7 @@ class LazyRatchet:
             async with Ratchet.open(self.settings) as ratchet:
                 self._ratchet = ratchet
                 self._ready.set()
+                _spare_the_collector()
                 await self._closing.wait()
         except RatchetError as error:
             self._error = error
@@ -214,3 +215,11 @@ async def _catalog(settings: Settings) -> AsyncGenerator[Catalog]:
     catalog = Catalog(settings.registry, settings.limits)
     await catalog.start()
     yield catalog
+
+
+def _spare_the_collector() -> None:
+    """Keep what start-up made out of garbage collection, and collect less often: a server makes many objects that soon go by themselves."""
+    import gc
+
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
