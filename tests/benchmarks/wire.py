@@ -13,7 +13,6 @@ from typing import Any
 
 import orjson
 
-
 SOURCES = orjson.dumps([{"name": "bench", "uri": str(Path(__file__).parent / "tasks")}]).decode()
 
 
