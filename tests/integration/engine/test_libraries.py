@@ -21,7 +21,11 @@ def modules(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("package.json", "package-lock.json"):
         shutil.copy(LIBRARIES / name, folder / name)
     subprocess.run(
-        [npm, "ci", "--ignore-scripts", "--omit=optional", "--no-audit", "--no-fund"], cwd=folder, check=True, capture_output=True, timeout=180
+        [npm, "ci", "--ignore-scripts", "--omit=optional", "--no-audit", "--no-fund"],
+        cwd=folder,
+        check=True,
+        capture_output=True,
+        timeout=180,
     )
     return folder / "node_modules"
 
@@ -32,7 +36,11 @@ def modules(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("lodash/lodash.min.js", "_.chunk(_.uniq([1, 2, 2, 3, 4]), 2)", [[1, 2], [3, 4]]),
         ("dayjs/dayjs.min.js", "dayjs('2024-02-28T00:00:00Z').add(2, 'day').toISOString()", "2024-03-01T00:00:00.000Z"),
         ("papaparse/papaparse.min.js", "Papa.parse('a,b\\n1,\"x,y\"', { header: true }).data", [{"a": "1", "b": "x,y"}]),
-        ("handlebars/dist/handlebars.min.js", "Handlebars.compile('<b>{{name}}</b> {{#each n}}{{this}};{{/each}}')({ name: 'A & B', n: [1, 2] })", "<b>A &amp; B</b> 1;2;"),
+        (
+            "handlebars/dist/handlebars.min.js",
+            "Handlebars.compile('<b>{{name}}</b> {{#each n}}{{this}};{{/each}}')({ name: 'A & B', n: [1, 2] })",
+            "<b>A &amp; B</b> 1;2;",
+        ),
         ("marked/lib/marked.umd.js", "marked.parse('# Hi\\n\\n*there*').trim()", "<h1>Hi</h1>\n<p><em>there</em></p>"),
         ("validator/validator.min.js", "[validator.isEmail('a@b.example'), validator.isIBAN('x')]", [True, False]),
     ],
