@@ -39,7 +39,10 @@ def compose(code: PreparedCode) -> tuple[str, str]:
     capture = f"const {{ {', '.join(names)} }} = globalThis; " if names else ""
     unknown = sorted(code.undeclared - GLOBALS)
     dead = f"{UNKNOWN}{', '.join(unknown)}; " if unknown else ""
-    script = f'(() => {{ "use strict"; {capture}return (() => {{ {MARK}{code.body}\n}})(); {dead}}})()\n//# sourceURL=main.js'
+    inner = f"{MARK}{code.body}\n"
+    if names or unknown:  # a function of its own, so that the task may declare names like these
+        inner = f"{capture}return (() => {{ {inner}}})(); {dead}"
+    script = f'(() => {{ "use strict"; {inner}}})()\n//# sourceURL=main.js'
     return script, hashlib.sha256(script.encode("utf-8", "surrogatepass")).hexdigest()
 
 

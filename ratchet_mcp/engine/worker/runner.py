@@ -95,7 +95,8 @@ class Runner:
             self._wire.send("lost", id=run)  # before anything that could end this process
             for reason in self._jobs.reasons():
                 self._realm.report(reason)
-        return output, json.loads(self._realm.end())
+        ended = self._realm.end()
+        return output, json.loads(ended) if ended else {}
 
     def _answer(self, run: str, output: str | None, ended: dict[str, Any], *, spent: bool) -> None:
         error = ended.get("error")

@@ -50,7 +50,12 @@
 
   realm.rejected = () => { open += 1; };
   realm.lost = () => open > handled;
-  realm.forgetRejections = () => { open = handled = 0; looked = new WeakSet(); reasons = []; };
+  realm.forgetRejections = () => {
+    if (open === 0) return; // nothing was looked at either
+    open = handled = 0;
+    looked = new WeakSet();
+    reasons = [];
+  };
   // Of the reported reasons, those for which no handler came.
   realm.unhandled = (reported) => {
     const handled = [...reasons];
