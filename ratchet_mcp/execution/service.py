@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime
 from types import TracebackType
@@ -245,6 +246,7 @@ class Executions:
         size = listing.page_size(limit)
         if status is not None and not status.final:
             await self._keeper.mark_started()
+        await self._written()
         records = await self._store.executions.find(filter, size + 1)
         found: list[Execution] = []
         for record in records[:size]:
@@ -253,6 +255,13 @@ class Executions:
             found.append(live.execution if live is not None and current else to_execution(record))
         more = len(records) > size
         return ExecutionPage(found, listing.cursor_after(records[size - 1].created_at, records[size - 1].id) if more else None)
+
+    async def _written(self) -> None:
+        """Wait until the start of every run under way is in the store, so that a listing has it."""
+        waiting = [live.begun for live in self._live.values() if live.begun is not None and not live.begun.done()]
+        if waiting:
+            self._store.executions.flush()
+            await asyncio.wait(waiting)
 
     # ------------------------------------------------------------ ending
     async def cancel(self, id: str, reason: str | None = None) -> Execution:

@@ -76,6 +76,10 @@ class ExecutionRepository:
             self._remember(record.task_id, future)
         return future
 
+    def flush(self) -> None:
+        """Let starts that were held back for a moment be written now."""
+        self._writer.flush()
+
     def started(self, record: ExecutionRecord, logs: Sequence[LogRecord] = ()) -> asyncio.Future[None]:
         """Record how far a long execution is: its status, when it started, its progress, and new log lines."""
         values = {name: getattr(record, name) for name in STARTED_COLUMNS}

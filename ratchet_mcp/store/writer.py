@@ -90,6 +90,10 @@ class Writer:
         """Write rows as `submit` does, also when the queue is full: for the end of what has begun."""
         return self._put(rows, None)
 
+    def flush(self) -> None:
+        """Let rows that wait for others go now; call it on the event loop."""
+        self._put_held()
+
     def call(self, work: Callable[[Connection], T]) -> asyncio.Future[T]:
         """Do some work in a transaction of its own, in turn with the rows."""
         return cast("asyncio.Future[T]", self._put((), work))
