@@ -231,3 +231,10 @@ async def test_many_callers_at_once_all_get_their_own_answer(ratchet: Ratchet) -
     executions = await asyncio.gather(*(run(ratchet, "add", {"a": number, "b": 1}) for number in range(200)))
     assert [execution.output for execution in executions] == [number + 1 for number in range(200)]
     assert ratchet.executions.status()["running"] == 0
+
+
+async def test_a_run_that_has_just_started_is_listed(ratchet: Ratchet) -> None:
+    handle = await ratchet.run_javascript("() => new Promise((done) => setTimeout(done, 50))", origin=Origin.MCP)
+    page = await ratchet.executions.find(limit=1)
+    assert [execution.id for execution in page.executions] == [handle.id]
+    await handle.wait(None)
