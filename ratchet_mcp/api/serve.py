@@ -24,6 +24,12 @@ if TYPE_CHECKING:
 BACKLOG = 2048
 CLOSE_SECONDS = 2
 """How long streams may take to close once no call is under way."""
+QUIET_TICKS = 3
+"""How many ticks of uvicorn (ten a second) must pass without a call before the server stops.
+
+A call has ended when its handler has returned; the loop still has to carry the answer to the socket, which it does
+between two ticks. Streams end as soon as `should_exit` is set (sse-starlette looks at it), answers in them included.
+"""
 
 
 class HttpServer(uvicorn.Server):
@@ -37,6 +43,7 @@ class HttpServer(uvicorn.Server):
         self._server = server
         self._grace = grace
         self._deadline: float | None = None
+        self._quiet = 0
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Take SIGINT or SIGTERM."""
@@ -48,8 +55,10 @@ class HttpServer(uvicorn.Server):
 
     async def on_tick(self, counter: int) -> bool:
         """Tell, ten times a second, whether it is time to stop."""
-        if self._deadline is not None and (not self._server.calls or time.monotonic() >= self._deadline):
-            self.should_exit = True
+        if self._deadline is not None:
+            self._quiet = 0 if self._server.calls else self._quiet + 1
+            if self._quiet >= QUIET_TICKS or time.monotonic() >= self._deadline:
+                self.should_exit = True
         return await super().on_tick(counter)
 
     async def startup(self, sockets: Any = None) -> None:
