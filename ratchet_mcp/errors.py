@@ -90,6 +90,45 @@ class TaskSyntaxError(RatchetError):
     code, http_status = "syntax_error", 422
 
 
+class TaskExists(RatchetError):
+    """A task of the same name and version exists already; nothing was changed. `details.task` names it."""
+
+    code, http_status = "task_exists", 409
+
+
+class TaskReadOnly(RatchetError):
+    """The task comes from a source that Ratchet does not write to. `details.source` names it."""
+
+    code, http_status = "task_read_only", 409
+    default_hint = "Make a copy of your own under another name with create_task, or change the files of the source."
+
+
+class TaskDisabled(RatchetError):
+    """The task has been disabled, so it does not run. Its history stays."""
+
+    code, http_status = "task_disabled", 409
+
+
+class ConfirmationRequired(RatchetError):
+    """The request removes something and was not confirmed; nothing was changed. `details.would_remove` lists what it means."""
+
+    code, http_status = "confirmation_required", 409
+    default_hint = "Repeat the call with confirm: true."
+
+
+class SourceFailed(RatchetError):
+    """A source of tasks cannot be read, now or at all. `details`: `source`, `uri` (without credentials)."""
+
+    code, http_status, retryable = "source_failed", 502, True
+
+
+class ContentChanged(RatchetError):
+    """A source offers other content under a version that is known. `details`: `task`, `source`, `known_digest`, `new_digest`."""
+
+    code, http_status = "content_changed", 409
+    default_hint = "Give the changed task a new version; or accept the change once with `ratchet repo refresh --accept-changed`."
+
+
 # ---------------------------------------------------------------- data that crosses
 class InputInvalid(RatchetError):
     """The input does not match the input schema; nothing ran. `details.violations`: `{path, message, keyword}`."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeVar
 
 from mcp.types import Tool, ToolAnnotations
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from ratchet_mcp.settings import Settings
 
 A = TypeVar("A", bound=Arguments)
+Toolset = Literal["core", "author", "admin"]
+"""Which group a tool belongs to; `mcp.toolsets` chooses the groups that a server offers."""
 
 
 class RatchetSource(Protocol):
@@ -56,6 +58,7 @@ class ToolSpec(Generic[A]):
     output: dict[str, Any]
     annotations: ToolAnnotations
     handler: Callable[[Call, A], Awaitable[ToolResult]]
+    toolset: Toolset = "core"
 
     @cached_property
     def input_schema(self) -> dict[str, Any]:

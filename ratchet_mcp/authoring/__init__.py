@@ -1,0 +1,1 @@
+"""How tasks are written, checked, shared and removed."""
