@@ -6,7 +6,7 @@ import re
 import stat
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -58,6 +58,17 @@ def read_files(path: Path, problems: Problems, limits: Limits, *, only: tuple[st
         return _read_zip(path, problems, limits, only)
     problems.add(path.name, "this is neither a task folder nor a ZIP; name the folder that holds metadata.json")
     return TaskFiles(path.stem)
+
+
+def take_files(
+    name: str, contents: Mapping[str, bytes], problems: Problems, limits: Limits, *, only: tuple[str, ...] | None = None
+) -> TaskFiles:
+    """Take what belongs to a task out of files that are in memory, within the same limits as files on disk."""
+    intake = _Intake(name, problems, limits)
+    for path in sorted(contents):
+        if _is_wanted(path, only) and intake.admits(path, len(contents[path])):
+            intake.take(path, contents[path])
+    return intake.files
 
 
 def _is_wanted(path: str, only: tuple[str, ...] | None) -> bool:

@@ -1,4 +1,4 @@
-"""Loads a task from a folder or a ZIP, and makes one of code that is not saved anywhere."""
+"""Loads a task from a folder, a ZIP or files in memory, and makes one of code that is not saved anywhere."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from uuid import uuid5
 from ratchet_mcp.errors import RatchetError
 from ratchet_mcp.settings import Limits
 from ratchet_mcp.tasks.definition import Task
-from ratchet_mcp.tasks.files import CODE_FILES, METADATA_FILES, TaskFiles, read_files
+from ratchet_mcp.tasks.files import CODE_FILES, METADATA_FILES, TaskFiles, read_files, take_files
 from ratchet_mcp.tasks.json_values import is_array, is_object
 from ratchet_mcp.tasks.metadata import Metadata, read_metadata, uuid_of_name
 from ratchet_mcp.tasks.problems import Problems
@@ -31,8 +31,22 @@ def load_task(path: Path, *, origin: str = "folder", limits: Limits | None = Non
     """
     problems = Problems()
     files = read_files(path, problems, limits or Limits())
+    return _load(files, problems, origin, str(path), limits or Limits(), validate=validate)
+
+
+def load_files(files: TaskFiles, *, origin: str, location: str, limits: Limits | None = None, validate: bool = True) -> Task:
+    """Make a task of files that are in memory, with the same checks as `load_task`. `location` says where they came from.
+
+    Files that do not belong to a task are ignored. Raises `TaskInvalid`.
+    """
+    problems = Problems()
+    taken = take_files(files.name, files.contents, problems, limits or Limits())
+    return _load(taken, problems, origin, location, limits or Limits(), validate=validate)
+
+
+def _load(files: TaskFiles, problems: Problems, origin: str, location: str, limits: Limits, *, validate: bool) -> Task:
     blocked = bool(problems)
-    metadata = _metadata(files, problems, limits or Limits(), blocked=blocked)
+    metadata = _metadata(files, problems, limits, blocked=blocked)
     code_file, source = _source(files, problems, blocked=blocked)
     schemas = {kind: _schema(kind, files, metadata, problems) for kind in ("input", "output")}
     task = Task(
@@ -48,7 +62,7 @@ def load_task(path: Path, *, origin: str = "folder", limits: Limits | None = Non
         tests=_tests(files, metadata, problems),
         code_file=code_file,
         origin=origin,
-        location=str(path),
+        location=location,
         digest=digest_of(source, schemas["input"], schemas["output"]),
         timeout_seconds=metadata.timeout_seconds,
         metadata=metadata.everything,
@@ -56,17 +70,27 @@ def load_task(path: Path, *, origin: str = "folder", limits: Limits | None = Non
     if validate:
         _validate(task, files, problems)
     if problems:
-        raise problems.error(f"The task {files.name!r}", str(path))
+        raise problems.error(f"The task {files.name!r}", location)
     return task
 
 
 def load_metadata(path: Path, limits: Limits) -> Metadata:
     """Read only the metadata of a task: enough to list it. Raises `TaskInvalid`."""
     problems = Problems()
-    files = read_files(path, problems, limits, only=METADATA_FILES)
+    return _load_metadata(read_files(path, problems, limits, only=METADATA_FILES), problems, str(path), limits)
+
+
+def load_metadata_of(files: TaskFiles, location: str, limits: Limits) -> Metadata:
+    """Read only the metadata of a task whose files are in memory. Raises `TaskInvalid`."""
+    problems = Problems()
+    taken = take_files(files.name, files.contents, problems, limits, only=METADATA_FILES)
+    return _load_metadata(taken, problems, location, limits)
+
+
+def _load_metadata(files: TaskFiles, problems: Problems, location: str, limits: Limits) -> Metadata:
     metadata = _metadata(files, problems, limits, blocked=bool(problems))
     if problems:
-        raise problems.error(f"The task {files.name!r}", str(path))
+        raise problems.error(f"The task {files.name!r}", location)
     return metadata
 
 
