@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
@@ -40,8 +40,13 @@ class _EnvironmentSource(EnvSettingsSource):
         try:
             return json.loads(value)
         except ValueError:
-            wants_text_list = field is not None and field.annotation == list[str]
+            wants_text_list = field is not None and _is_text_list(field.annotation)
             return [part.strip() for part in str(value).split(",") if part.strip()] if wants_text_list else value
+
+
+def _is_text_list(annotation: Any) -> bool:
+    item = get_args(annotation)[0] if get_origin(annotation) is list else None
+    return item is str or get_origin(item) is Literal
 
 
 def read(env: Mapping[str, str]) -> Layer | None:

@@ -118,6 +118,7 @@ def _kind(annotation: Any) -> tuple[str, str]:
     if origin is typing.Literal:
         return "text", "one of " + ", ".join(str(word) for word in arguments)
     if origin is list:
-        return f"list of {_kind(arguments[0])[0]}", ""
+        kind, words = _kind(arguments[0])
+        return f"list of {kind}", words.replace("one of", "any of")
     names = {str: "text", int: "integer", float: "number", bool: "true or false", Path: "path"}
     return names.get(annotation, "source"), ""

@@ -9,9 +9,33 @@ from pydantic import Field
 
 from ratchet_mcp.settings.base import Section
 
+Toolset = Literal["core", "author", "admin"]
+"""A group of tools: core finds, runs and looks; author writes, checks, tests and debugs; admin looks after sources."""
+
 
 class McpSettings(Section):
-    """How tools answer."""
+    """Which tools there are, and how they answer."""
+
+    toolsets: list[Toolset] = Field(
+        default_factory=lambda: ["core", "author"],
+        description="Groups of tools to offer: core, author, admin.",
+        json_schema_extra={"default_in_words": "core,author"},
+    )
+    read_only: bool = Field(
+        default=False, description="Offer only tools that neither run code nor change anything; all others are hidden and refused."
+    )
+    task_tools: Literal["off", "exposed", "all"] = Field(
+        default="exposed", description='Which tasks are tools of their own: none, those with expose: "tool" in their metadata, or all.'
+    )
+    task_tools_cap: int = Field(
+        default=40,
+        ge=1,
+        le=500,
+        description="Most tasks that are tools of their own; when there are more, none is, and list_tasks finds them.",
+    )
+    expose_remote: list[str] = Field(
+        default_factory=list[str], description="Names of tasks from remote sources that may be tools of their own; others never are."
+    )
 
     wait_seconds: float = Field(default=25.0, ge=0, le=50, description="How long a call waits for a run unless it says otherwise.")
     result_tokens: int = Field(

@@ -8,6 +8,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from ratchet_mcp.tasks.annotations import SILENT, Annotations, Expose
+
 if TYPE_CHECKING:
     from ratchet_mcp.tasks.code import PreparedCode
     from ratchet_mcp.tasks.schema import SchemaValidator
@@ -20,7 +22,8 @@ class Task:
 
     `name` matches `[a-z0-9][a-z0-9_-]{0,63}`, `version` is semver. `source` is the code to the letter, `code_file` its name (`main.js` or
     `task.js`). `origin` is the name of the registry source, `location` the folder or ZIP it was read from. `digest` is the SHA-256 (hex) of
-    everything that influences a run: code and both schemas. `timeout_seconds` overrides the default limit when set.
+    everything that influences a run: code and both schemas. `timeout_seconds` overrides the default limit when set. `expose` is "tool" when
+    the task wants to be a tool of its own, with the hints in `annotations`.
     """
 
     uuid: UUID
@@ -38,6 +41,8 @@ class Task:
     location: str | None = None
     digest: str = ""
     timeout_seconds: float | None = None
+    expose: Expose | None = None
+    annotations: Annotations = SILENT
     metadata: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     @property

@@ -65,6 +65,8 @@ def _load(files: TaskFiles, problems: Problems, origin: str, location: str, limi
         location=location,
         digest=digest_of(source, schemas["input"], schemas["output"]),
         timeout_seconds=metadata.timeout_seconds,
+        expose=metadata.expose,
+        annotations=metadata.annotations,
         metadata=metadata.everything,
     )
     if validate:

@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID, uuid5
 
 from ratchet_mcp.settings import Limits
+from ratchet_mcp.tasks.annotations import SILENT, Annotations, Expose, read_annotations, read_expose
 from ratchet_mcp.tasks.json_values import is_array, is_object
 from ratchet_mcp.tasks.problems import Problems
 from ratchet_mcp.tasks.reading import hidden_characters
@@ -18,7 +19,9 @@ from ratchet_mcp.tasks.violations import shown
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 DEFAULT_VERSION = "0.1.0"
-KEYS = ("uuid", "name", "version", "title", "label", "description", "tags", "timeout_seconds", "author", "license")
+KEYS = (
+    "uuid", "name", "version", "title", "label", "description", "tags", "timeout_seconds", "author", "license", "expose", "annotations",
+)  # fmt: skip
 INLINE_KEYS = ("input_schema", "output_schema", "tests")
 _MAX_TAGS, _MAX_TAG, _MAX_TITLE, _MAX_DESCRIPTION = 32, 40, 200, 8000
 _NAMESPACE = UUID("5a1f6c0e-3f54-4e83-9d5c-6a0e4f3b7c21")
@@ -36,6 +39,8 @@ class Metadata:
     description: str = ""
     tags: tuple[str, ...] = ()
     timeout_seconds: float | None = None
+    expose: Expose | None = None
+    annotations: Annotations = SILENT
     inline: dict[str, Any] = field(default_factory=dict[str, Any])
     everything: dict[str, Any] = field(default_factory=dict[str, Any])
 
@@ -73,6 +78,8 @@ def read_metadata(raw: Any, file: str, folder: str, problems: Problems, limits: 
         description=reader.take("description", "", _text(_MAX_DESCRIPTION)).strip(),
         tags=reader.take("tags", (), _tags),
         timeout_seconds=reader.take("timeout_seconds", None, _timeout(limits)),
+        expose=reader.take("expose", None, read_expose),
+        annotations=reader.take("annotations", SILENT, read_annotations),
         inline={key: raw[key] for key in INLINE_KEYS if key in raw},
         everything={key: value for key, value in raw.items() if key not in INLINE_KEYS},
     )

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from mcp.types import Tool, ToolAnnotations
 
 from ratchet_mcp.mcp.results import ToolResult
 from ratchet_mcp.mcp.tools.arguments import Arguments, parse, schema_of
 from ratchet_mcp.security.principal import LOCAL, Principal
+from ratchet_mcp.settings.server import Toolset
 
 if TYPE_CHECKING:
     from mcp.server import ServerRequestContext
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from ratchet_mcp.settings import Settings
 
 A = TypeVar("A", bound=Arguments)
-Toolset = Literal["core", "author", "admin"]
-"""Which group a tool belongs to; `mcp.toolsets` chooses the groups that a server offers."""
 
 
 class RatchetSource(Protocol):
