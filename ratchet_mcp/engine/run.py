@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
+from ratchet_mcp.engine.observe import Observation, Observed
 from ratchet_mcp.errors import RatchetError
 
 LogLevel = Literal["trace", "debug", "info", "warn", "error"]
@@ -79,7 +80,7 @@ class RunRequest:
     `script` is what `ratchet_mcp.engine.script.compose` made of the task's code, `digest` names it (workers cache by it). `source` and
     `file` are the code as its author sees it, for code frames; `locate` maps places in the prepared code to places in it. `key`
     identifies the task for the circuit breaker. `input_json` is JSON text. `context` is what the task sees as its second argument.
-    `depth` counts `tasks.call` nesting, 0 for a run that was asked for from outside.
+    `depth` counts `tasks.call` nesting, 0 for a run that was asked for from outside. A run with `observe` uses a debugging worker.
     """
 
     execution_id: str
@@ -93,6 +94,7 @@ class RunRequest:
     source: str = ""
     file: str = "main.js"
     locate: Locate | None = None
+    observe: Observation | None = None
 
 
 @dataclass(slots=True)
@@ -105,6 +107,7 @@ class RunOutcome:
     run_ms: float = 0.0
     worker_id: str | None = None
     warnings: list[str] = field(default_factory=list[str])
+    observed: Observed | None = None
 
 
 OnStart = Callable[[], None]

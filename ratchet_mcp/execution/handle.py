@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from ratchet_mcp.engine.observe import Observed
 from ratchet_mcp.execution.keeper import cancelled
 from ratchet_mcp.execution.live import Live
 from ratchet_mcp.execution.models import Execution
@@ -24,6 +25,11 @@ class Handle:
             if self._live.begun.exception() is not None:
                 await self._live.wait(None)
         return self.execution
+
+    @property
+    def observed(self) -> Observed | None:
+        """Return what was seen of a run that was started with `observe`, once it has ended."""
+        return self._live.observed
 
     def cancel(self, reason: str | None = None) -> None:
         """Kill the run; without effect when it has ended."""

@@ -12,6 +12,7 @@ from typing import Any
 import anyio
 from loguru import logger
 
+from ratchet_mcp.engine.observe import Observed
 from ratchet_mcp.engine.run import LogLine, ProgressUpdate, RunRequest
 from ratchet_mcp.errors import RatchetError
 from ratchet_mcp.execution.models import Execution, Status
@@ -41,6 +42,7 @@ class Live:
         self.ending: RatchetError | None = None
         self.begun: asyncio.Future[None] | None = None
         self.lines: list[LogLine] = []
+        self.observed: Observed | None = None
         self.written = 0
         self.marked = False
         self.children: set[Live] = set()

@@ -36,6 +36,7 @@ class Runner:
         try:
             with live.scope:
                 outcome = await self._pool.run(live.request, live, live.on_start)
+                live.observed = outcome.observed
         except anyio.get_cancelled_exc_class():
             live.end(Interrupted("The server stopped before the run ended."))
             raise

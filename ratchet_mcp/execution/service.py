@@ -13,6 +13,7 @@ import anyio
 import anyio.to_thread
 import uuid_utils
 
+from ratchet_mcp.engine.observe import Observation
 from ratchet_mcp.engine.run import LogLine, Pool, ProgressUpdate, RunLimits, RunRequest
 from ratchet_mcp.errors import ExecutionFinished, ExecutionNotFound, Interrupted
 from ratchet_mcp.execution import listing
@@ -89,8 +90,11 @@ class Executions:
         on_progress: Callable[[ProgressUpdate], None] | None = None,
         parent: Execution | None = None,
         attempt: int = 1,
+        observe: Observation | None = None,
     ) -> Handle:
         """Validate the input and start a run; the answer of `Handle.wait` is given when its rows are durable.
+
+        A run with `observe` is looked into, and `Handle.observed` has what was seen.
 
         Raises `InputInvalid`, `InputTooLarge`, `TaskInvalid`, `TaskSyntaxError`, `InvalidArgument`, `Busy` and `Interrupted` (the server
         stops) before anything runs or is recorded.
@@ -99,7 +103,7 @@ class Executions:
         prepared = await self._preparation.of(task)
         text = await self._take_input(task, input, limits)
         caller = None if parent is None else self._live.get(parent.id)
-        live = self._make(task, prepared, text, limits, origin, principal, attempt, caller, parent and parent.id, on_progress)
+        live = self._make(task, prepared, text, limits, origin, principal, attempt, caller, parent and parent.id, on_progress, observe)
         live.execution.input = input
         self._launch(live, prepared)
         return Handle(live)
@@ -143,6 +147,7 @@ class Executions:
         caller: Live | None,
         parent_id: str | None,
         on_progress: Callable[[ProgressUpdate], None] | None,
+        observe: Observation | None = None,
     ) -> Live:
         execution = Execution(
             id=str(uuid_utils.uuid7()),
@@ -172,6 +177,7 @@ class Executions:
             task.source,
             task.code_file,
             prepared.locate,
+            observe,
         )
         return Live(execution, task, request, principal, self._calls, on_progress)
 
