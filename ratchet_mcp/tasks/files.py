@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import stat
 import zipfile
@@ -9,6 +10,7 @@ import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from typing import IO
 
 from ratchet_mcp.settings import Limits
 from ratchet_mcp.tasks.problems import Problems
@@ -168,16 +170,33 @@ def _folder_entries(root: Path, problems: Problems, only: tuple[str, ...] | None
 
 
 # ---------------------------------------------------------------- ZIPs
+def read_zip(name: str, data: bytes, problems: Problems, limits: Limits, *, only: tuple[str, ...] | None = None) -> TaskFiles:
+    """Read the files of a task out of a ZIP that is in memory, with the same checks as a ZIP on disk."""
+    intake = _Intake(name, problems, limits)
+    if len(data) > MAX_ZIP_BYTES:
+        problems.add(name, f"the ZIP is larger than {MAX_ZIP_BYTES >> 20} MiB")
+        return intake.files
+    return _unpack(f"{name}.zip", io.BytesIO(data), intake, problems, only)
+
+
 def _read_zip(path: Path, problems: Problems, limits: Limits, only: tuple[str, ...] | None) -> TaskFiles:
     intake = _Intake(path.stem, problems, limits)
     try:
         if path.stat().st_size > MAX_ZIP_BYTES:
             problems.add(path.name, f"the ZIP is larger than {MAX_ZIP_BYTES >> 20} MiB")
             return intake.files
-        with zipfile.ZipFile(path) as archive:
+    except OSError as error:
+        problems.add(path.name, f"the ZIP cannot be read: {error}")
+        return intake.files
+    return _unpack(path.name, path, intake, problems, only)
+
+
+def _unpack(name: str, file: Path | IO[bytes], intake: _Intake, problems: Problems, only: tuple[str, ...] | None) -> TaskFiles:
+    try:
+        with zipfile.ZipFile(file) as archive:
             entries = archive.infolist()
             before = len(problems.found)
-            _check_entries(path.name, entries, problems)
+            _check_entries(name, entries, problems)
             if len(problems.found) > before:
                 return intake.files
             prefix = _top_folder(entries)
@@ -188,7 +207,7 @@ def _read_zip(path: Path, problems: Problems, limits: Limits, only: tuple[str, .
                 if not entry.is_dir() and _is_wanted(inside, only) and intake.admits(inside, entry.file_size):
                     _take_entry(archive, entry, inside, intake, problems)
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
-        problems.add(path.name, f"the ZIP cannot be read: {error}")
+        problems.add(name, f"the ZIP cannot be read: {error}")
     return intake.files
 
 
