@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from ratchet_mcp import __version__
 from ratchet_mcp.errors import InternalError, Interrupted, InvalidCursor, RatchetError
 from ratchet_mcp.mcp import results
+from ratchet_mcp.mcp.elicitation import Asked
 from ratchet_mcp.mcp.resources import Resources
 from ratchet_mcp.mcp.tools import ALL
 from ratchet_mcp.mcp.tools.spec import Call, RatchetSource, ToolSpec
@@ -101,6 +102,8 @@ class RatchetServer(Server[Any]):
             if self.stopping:
                 raise Interrupted("The server is stopping.")
             return await tool.call(Call(self.app, self.settings, context), params.arguments or {})
+        except Asked as question:
+            return question.result
         except InvalidCursor as error:
             raise MCPError(code=INVALID_PARAMS, message=f"{error.message} {error.hint or ''}".strip()) from None
         except RatchetError as error:

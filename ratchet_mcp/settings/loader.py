@@ -122,9 +122,10 @@ def _layer(file: SettingsFile, values: Mapping[str, Any], prefix: KeyPath, kind:
 
 
 def _resolve_paths(values: dict[str, Any], folder: Path) -> dict[str, Any]:
-    logging = values.get("logging")
-    if is_mapping(logging) and isinstance(logging.get("file"), str):
-        logging["file"] = str(folder / Path(logging["file"]).expanduser())
+    for section, key in (("logging", "file"), ("mcp", "state_key_file")):
+        held = values.get(section)
+        if is_mapping(held) and isinstance(held.get(key), str):
+            held[key] = str(folder / Path(held[key]).expanduser())
     registry = values.get("registry")
     sources = registry.get("sources") if is_mapping(registry) else None
     for source in cast("list[object]", sources) if isinstance(sources, list) else []:

@@ -42,6 +42,11 @@ class McpSettings(Section):
         default=20_000, ge=500, le=200_000, description="Size of a result's text in tokens (characters / 4); longer ones are cut."
     )
     max_message_bytes: int = Field(default=16 << 20, ge=1 << 16, description="Size of one incoming message.")
+    answer_seconds: float = Field(default=120.0, gt=0, le=3600, description="How long a question to the user waits for an answer.")
+    state_key_file: Path | None = Field(
+        default=None,
+        description="The key that seals questions under way (made with mode 0600 if missing); by default a file beside the database.",
+    )
 
 
 class ServerSettings(Section):

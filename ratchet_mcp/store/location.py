@@ -56,6 +56,17 @@ FOLDER = "It is a folder; name a file in it."
 EXAMPLES = "Use sqlite:///FILE, sqlite:// (memory) or postgresql://USER@HOST/DATABASE."
 
 
+def data_file(url: str | None, name: str) -> Path | None:
+    """Return where a file that goes with the database belongs: beside it, in the user's data directory with a server, None with memory.
+
+    Raises `StoreFailed` for a wrong `store.url`.
+    """
+    location = locate(url)
+    if location.memory:
+        return None
+    return (location.file or _default_file()).with_name(name)
+
+
 def prepare_file(location: Location) -> None:
     """Make the folder (0700) and the file (0600) of an SQLite database if they are missing. Raises `StoreFailed`."""
     if location.file is None:
