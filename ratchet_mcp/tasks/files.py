@@ -68,18 +68,20 @@ def take_files(
     """Take what belongs to a task out of files that are in memory, within the same limits as files on disk."""
     intake = _Intake(name, problems, limits)
     for path in sorted(contents):
-        if _is_wanted(path, only) and intake.admits(path, len(contents[path])):
+        if is_wanted(path, only) and intake.admits(path, len(contents[path])):
             intake.take(path, contents[path])
     return intake.files
 
 
-def _is_wanted(path: str, only: tuple[str, ...] | None) -> bool:
+def is_wanted(path: str, only: tuple[str, ...] | None = None) -> bool:
+    """Tell whether a path inside a task is one that Ratchet reads, or one of `only`."""
     if only is not None:
         return path in only
     return path in (*METADATA_FILES, *CODE_FILES, *SCHEMA_FILES) or bool(re.fullmatch(r"tests/[^/]+\.json", path))
 
 
-def _limit_of(path: str, limits: Limits) -> int:
+def limit_of(path: str, limits: Limits) -> int:
+    """Return how many bytes a file of a task may have, by its path."""
     if path in METADATA_FILES:
         return MAX_METADATA_BYTES
     if path in CODE_FILES:
@@ -96,7 +98,7 @@ class _Intake:
         self._total = self._tests = 0
 
     def limit(self, path: str) -> int:
-        return _limit_of(path, self._limits)
+        return limit_of(path, self._limits)
 
     def admits(self, path: str, size: int) -> bool:
         """Decide by the size that a file claims to have."""
@@ -159,14 +161,14 @@ def _folder_entries(root: Path, problems: Problems, only: tuple[str, ...] | None
     except OSError as error:
         problems.add(root.name, f"the folder cannot be read: {error.strerror}")
         return
-    yield from (name for name in names if _is_wanted(name, only))
+    yield from (name for name in names if is_wanted(name, only))
     if only is not None or "tests" not in names:
         return
     tests = root / "tests"
     if tests.is_symlink() and not tests.resolve().is_relative_to(root.resolve()):
         problems.add("tests", "this link leaves the task's folder")
     elif tests.is_dir():
-        yield from (f"tests/{name}" for name in sorted(entry.name for entry in tests.iterdir()) if _is_wanted(f"tests/{name}", None))
+        yield from (f"tests/{name}" for name in sorted(entry.name for entry in tests.iterdir()) if is_wanted(f"tests/{name}", None))
 
 
 # ---------------------------------------------------------------- ZIPs
@@ -196,7 +198,7 @@ def _unpack(name: str, file: Path | IO[bytes], intake: _Intake, problems: Proble
         with zipfile.ZipFile(file) as archive:
             entries = archive.infolist()
             before = len(problems.found)
-            _check_entries(name, entries, problems)
+            check_entries(name, entries, problems)
             if len(problems.found) > before:
                 return intake.files
             prefix = _top_folder(entries)
@@ -204,7 +206,7 @@ def _unpack(name: str, file: Path | IO[bytes], intake: _Intake, problems: Proble
                 intake.files.name = prefix.rstrip("/")
             for entry in entries:
                 inside = entry.filename.removeprefix(prefix)
-                if not entry.is_dir() and _is_wanted(inside, only) and intake.admits(inside, entry.file_size):
+                if not entry.is_dir() and is_wanted(inside, only) and intake.admits(inside, entry.file_size):
                     _take_entry(archive, entry, inside, intake, problems)
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
         problems.add(name, f"the ZIP cannot be read: {error}")
@@ -219,12 +221,20 @@ def _take_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, path: str, int
         problems.add(path, f"the entry cannot be unpacked: {error}")
 
 
-def _check_entries(file: str, entries: list[zipfile.ZipInfo], problems: Problems) -> None:
-    if len(entries) > MAX_ZIP_ENTRIES:
-        problems.add(file, f"the ZIP holds more than {MAX_ZIP_ENTRIES} entries")
+def check_entries(
+    file: str,
+    entries: list[zipfile.ZipInfo],
+    problems: Problems,
+    *,
+    max_entries: int = MAX_ZIP_ENTRIES,
+    max_content: int = MAX_ZIP_CONTENT,
+) -> None:
+    """Note what makes a ZIP unsafe to read: too many or too large entries, names that climb out, links, encryption, doubles."""
+    if len(entries) > max_entries:
+        problems.add(file, f"the ZIP holds more than {max_entries} entries")
         return
-    if sum(entry.file_size for entry in entries) > MAX_ZIP_CONTENT:
-        problems.add(file, f"the ZIP unpacks to more than {MAX_ZIP_CONTENT >> 20} MiB")
+    if sum(entry.file_size for entry in entries) > max_content:
+        problems.add(file, f"the ZIP unpacks to more than {max_content >> 20} MiB")
         return
     seen: set[str] = set()
     for entry in entries:
