@@ -1,21 +1,27 @@
-"""Test cases of a task, and how a result is compared with what they expect."""
+"""Test cases of a task, as they stand in its files."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from ratchet_mcp.errors import RatchetError, TaskInvalid
+from ratchet_mcp.errors import TaskInvalid
 from ratchet_mcp.tasks.json_values import is_array, is_object
 from ratchet_mcp.tasks.problems import Problems
 from ratchet_mcp.tasks.reading import hidden_characters
-from ratchet_mcp.tasks.violations import did_you_mean, json_path, shown, type_name
+from ratchet_mcp.tasks.violations import did_you_mean, shown
 
 Match = Literal["subset", "exact", "schema"]
 _KEYS = ("name", "description", "input", "expected_output", "match", "expected_error", "should_fail", "mock")
+_ORIGINAL = {
+    "expected": "expected_output",
+    "expectedOutput": "expected_output",
+    "expectedError": "expected_error",
+    "shouldFail": "should_fail",
+}
+"""Other spellings in tests of the original system."""
+_LISTS = ("tests", "test_cases")
 _MATCHES = ("subset", "exact", "schema")
-_MAX_DIFFERENCES = 20
 _MISSING: Any = object()
 
 
@@ -50,34 +56,37 @@ class TestCase:
     file: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """One place where the result is not what was expected."""
-
-    path: str
-    message: str
-
-    def to_dict(self) -> dict[str, str]:
-        """Return `{path, message}`."""
-        return {"path": self.path, "message": self.message}
-
-
 def read_tests(raw: Any, file: str, name: str, problems: Problems, path: str = "$") -> list[TestCase]:
-    """Read one test case or a list of them; what is wrong is noted in `problems`."""
-    if is_array(raw):
-        return [
-            case for index, each in enumerate(raw) for case in read_tests(each, file, f"{name}-{index + 1}", problems, f"{path}[{index}]")
-        ]
-    if not is_object(raw):
-        problems.add(file, f"a test case is an object, got {shown(raw)}", path=path)
-        return []
-    case = _Case(raw, file, path, problems)
-    return [case.read(name)]
+    """Read one test case, a list of them, or an object that holds such a list; what is wrong is noted in `problems`.
+
+    The layouts of the original system are accepted: a case without a name, `expected` for `expected_output`, camelCase, an
+    `expected_output` of null beside an expected failure, and several cases under `tests` or `test_cases`.
+    """
+    if is_object(raw) and (inner := _list_in(raw)):
+        raw, path = raw[inner], f"{path}.{inner}"
+    cases: list[TestCase] = []
+    several = is_array(raw)
+    for index, each in enumerate(raw if several else [raw]):
+        place = f"{path}[{index}]" if several else path
+        if is_object(each):
+            cases.append(_Case(each, file, place, problems).read(f"{name}-{index + 1}" if several else name))
+        else:
+            problems.add(file, f"a test case is an object, got {shown(each)}", path=place)
+    return cases
+
+
+def _list_in(raw: dict[str, Any]) -> str | None:
+    """Return the key under which a file holds its list of cases; a case of its own has none."""
+    if "input" in raw:
+        return None
+    return next((key for key in _LISTS if is_array(raw.get(key))), None)
 
 
 class _Case:
     def __init__(self, raw: dict[str, Any], file: str, path: str, problems: Problems) -> None:
-        self._raw, self._file, self._path, self._problems = raw, file, path, problems
+        self._file, self._path, self._problems = file, path, problems
+        self._raw = self._renamed(raw)
+        self._null_is_nothing = "expected_output" not in raw
 
     def read(self, default_name: str) -> TestCase:
         for key in self._raw:
@@ -89,6 +98,9 @@ class _Case:
             match = "subset"
         if "input" not in self._raw:
             self._wrong("input", "the test case has no input")
+        expected_error, should_fail = self._error(), self._flag()
+        if self._raw.get("expected_output", _MISSING) is None and (should_fail or expected_error or self._null_is_nothing):
+            del self._raw["expected_output"]
         expected = self._raw.get("expected_output")
         if match == "schema" and "expected_output" in self._raw:
             self._check_schema(expected)
@@ -99,14 +111,24 @@ class _Case:
             has_output="expected_output" in self._raw,
             match=match,
             description=self._text("description", ""),
-            expected_error=self._error(),
-            should_fail=self._flag(),
+            expected_error=expected_error,
+            should_fail=should_fail,
             mock=self._raw.get("mock"),
             file=self._file,
         )
         if case.has_output and (case.should_fail or case.expected_error):
             self._wrong("expected_output", "a run that fails has no output; leave out either expected_output or the expected failure")
         return case
+
+    def _renamed(self, raw: dict[str, Any]) -> dict[str, Any]:
+        """Return the case with today's names of the keys."""
+        renamed: dict[str, Any] = {}
+        for key, value in raw.items():
+            name = _ORIGINAL.get(key, key)
+            if name in renamed:
+                self._wrong(key, f"{name} is there twice, under two names; keep one of them")
+            renamed[name] = value
+        return renamed
 
     def _wrong(self, key: str, message: str) -> None:
         self._problems.add(self._file, message, path=f"{self._path}.{key}")
@@ -149,59 +171,3 @@ class _Case:
         except TaskInvalid as error:
             for problem in error.details["problems"]:
                 self._wrong("expected_output" + str(problem.get("path", "$"))[1:], problem["message"])
-
-
-# ---------------------------------------------------------------- comparing
-def compare(case: TestCase, *, output: Any = None, error: RatchetError | None = None) -> list[Difference]:
-    """Compare how a run ended with what the test case expects; an empty list means that the test passes."""
-    if case.should_fail or case.expected_error is not None:
-        return _compare_error(case.expected_error or ExpectedError(), output, error)
-    if error is not None:
-        return [Difference("$", f"the run failed with {error.code}: {error.message}")]
-    if not case.has_output:
-        return []
-    if case.match == "schema":
-        from ratchet_mcp.tasks.schema import compile_schema
-
-        return [Difference(each.path, each.message) for each in compile_schema(case.expected_output).violations(output)]
-    return compare_values(case.expected_output, output, exact=case.match == "exact")
-
-
-def _compare_error(expected: ExpectedError, output: Any, error: RatchetError | None) -> list[Difference]:
-    if error is None:
-        return [Difference("$", f"expected a failure, but the run returned {shown(output)}")]
-    found: list[Difference] = []
-    if expected.code is not None and error.code != expected.code:
-        found.append(Difference("$.error.code", f"expected {shown(expected.code)}, got {shown(error.code)}"))
-    if expected.message_contains is not None and expected.message_contains not in error.message:
-        found.append(
-            Difference("$.error.message", f"expected a message with {shown(expected.message_contains)}, got {shown(error.message)}")
-        )
-    return found
-
-
-def compare_values(expected: Any, actual: Any, *, exact: bool) -> list[Difference]:
-    """Compare two JSON values; without `exact`, objects of the actual value may have further members."""
-    found: list[Difference] = []
-    waiting: list[tuple[tuple[Any, ...], Any, Any]] = [((), expected, actual)]
-    while waiting and len(found) < _MAX_DIFFERENCES:
-        path, wanted, got = waiting.pop()
-        if got is _MISSING:
-            found.append(Difference(json_path(path), f"expected {shown(wanted)}, but it is missing"))
-        elif is_object(wanted) and is_object(got):
-            if exact:
-                found.extend(Difference(json_path((*path, key)), f"unexpected: {shown(got[key])}") for key in _further(wanted, got))
-            waiting.extend(((*path, key), value, got.get(key, _MISSING)) for key, value in reversed(wanted.items()))
-        elif is_array(wanted) and is_array(got):
-            if len(wanted) != len(got):
-                found.append(Difference(json_path(path), f"expected {len(wanted)} items, got {len(got)}"))
-            pairs = list(enumerate(zip(wanted, got, strict=False)))
-            waiting.extend(((*path, index), one, other) for index, (one, other) in reversed(pairs))
-        elif isinstance(wanted, bool) != isinstance(got, bool) or wanted != got:
-            kind = "" if type_name(wanted) == type_name(got) else f"{type_name(got)} "
-            found.append(Difference(json_path(path), f"expected {shown(wanted)}, got {kind}{shown(got)}"))
-    return found[:_MAX_DIFFERENCES]
-
-
-def _further(wanted: Mapping[str, Any], got: Mapping[str, Any]) -> list[str]:
-    return [key for key in got if key not in wanted][:_MAX_DIFFERENCES]

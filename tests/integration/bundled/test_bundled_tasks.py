@@ -15,7 +15,8 @@ from ratchet_mcp.registry.bundled import bundled_path
 from ratchet_mcp.settings import RegistrySettings, Settings, StoreSettings
 from ratchet_mcp.tasks.definition import Task
 from ratchet_mcp.tasks.loading import load_task
-from ratchet_mcp.tasks.testcase import TestCase, compare
+from ratchet_mcp.tasks.testcase import TestCase
+from ratchet_mcp.testing.compare import compare
 
 TASKS = [load_task(folder) for folder in sorted(bundled_path().iterdir()) if folder.is_dir()]
 CASES = [pytest.param(task, case, id=f"{task.name}/{case.name}") for task in TASKS for case in task.tests]

@@ -16,7 +16,8 @@ from ratchet_mcp.settings import RegistrySettings, Settings, SourceSettings, Sto
 from ratchet_mcp.settings.loader import load
 from ratchet_mcp.tasks.definition import Task
 from ratchet_mcp.tasks.loading import load_task
-from ratchet_mcp.tasks.testcase import TestCase, compare
+from ratchet_mcp.tasks.testcase import TestCase
+from ratchet_mcp.testing.compare import compare
 
 SAMPLE = Path(__file__).resolve().parents[3] / "sample"
 DATA = SAMPLE / "data"

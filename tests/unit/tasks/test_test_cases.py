@@ -1,4 +1,4 @@
-"""Comparing a result with what a test case expects."""
+"""Test cases as they stand in the files of a task, in today's layout and in those of the original system."""
 
 from __future__ import annotations
 
@@ -6,90 +6,100 @@ from typing import Any
 
 import pytest
 
-from ratchet_mcp.errors import TaskFailed
 from ratchet_mcp.tasks.problems import Problems
-from ratchet_mcp.tasks.testcase import TestCase, compare, read_tests
+from ratchet_mcp.tasks.testcase import ExpectedError, TestCase, read_tests
 
 
-def case(**raw: Any) -> TestCase:
+def read(raw: Any) -> list[TestCase]:
     problems = Problems()
-    [read] = read_tests({"input": None, **raw}, "tests/x.json", "x", problems)
-    assert not problems
-    return read
+    cases = read_tests(raw, "tests/test-001.json", "test-001", problems)
+    assert problems.found == []
+    return cases
 
 
-def differences(output: Any, **raw: Any) -> list[tuple[str, str]]:
-    return [(each.path, each.message) for each in compare(case(**raw), output=output)]
+def complaints(raw: Any) -> list[tuple[str, str]]:
+    problems = Problems()
+    read_tests(raw, "tests/x.json", "x", problems)
+    return [(each["path"], each["message"]) for each in problems.found]
 
 
-@pytest.mark.parametrize(
-    ("expected", "actual"),
-    [({"a": 1}, {"a": 1, "b": 2}), ({"a": [{"b": 1}]}, {"a": [{"b": 1.0, "c": 0}]}), ([], []), (None, None), ("x", "x"), ({}, {"a": 1})],
-)
-def test_a_subset_passes_by_default(expected: Any, actual: Any) -> None:
-    assert differences(actual, expected_output=expected) == []
-
-
-@pytest.mark.parametrize(
-    ("expected", "actual", "path", "message"),
-    [
-        ({"a": 1}, {"a": 2}, "$.a", "expected 1, got 2"),
-        ({"a": {"b": 1}}, {"a": {}}, "$.a.b", "expected 1, but it is missing"),
-        ([1, 2], [1], "$", "expected 2 items, got 1"),
-        ([1, {"a": "x"}], [1, {"a": "y"}], "$[1].a", 'expected "x", got "y"'),
-        (1, True, "$", "expected 1, got boolean true"),
-        (None, 0, "$", "expected null, got integer 0"),
-        ({"a": 1}, [1], "$", 'expected {"a": 1}, got array [1]'),
-    ],
-)
-def test_a_difference_is_named_with_its_path(expected: Any, actual: Any, path: str, message: str) -> None:
-    assert (path, message) in differences(actual, expected_output=expected)
-
-
-def test_exact_allows_nothing_more() -> None:
-    assert differences({"a": 1, "b": 2}, expected_output={"a": 1}, match="exact") == [("$.b", "unexpected: 2")]
-    assert differences({"a": 1}, expected_output={"a": 1}, match="exact") == []
-
-
-def test_a_schema_describes_the_output() -> None:
-    assert differences({"a": 1}, expected_output={"required": ["a"]}, match="schema") == []
-    assert differences({}, expected_output={"required": ["a"]}, match="schema") == [("$.a", "is required but missing")]
-    assert differences({}, match="schema") == []
-
-
-def test_without_an_expectation_any_output_passes() -> None:
-    assert differences({"anything": 1}) == []
-    assert differences(1, expected_output=None) == [("$", "expected null, got integer 1")]
-
-
-def test_an_error_fails_a_test_that_expects_none() -> None:
-    [difference] = compare(case(expected_output=1), error=TaskFailed("boom"))
-    assert difference.to_dict() == {"path": "$", "message": "the run failed with task_error: boom"}
-
-
-def test_an_expected_failure_passes() -> None:
-    failed = TaskFailed("the date is wrong")
-    assert compare(case(should_fail=True), error=failed) == []
-    assert compare(case(expected_error="date"), error=failed) == []
-    assert compare(case(expected_error={"code": "task_error", "message_contains": "wrong"}), error=failed) == []
-
-
-def test_another_failure_or_none_does_not_pass() -> None:
-    wanted = case(expected_error={"code": "timeout", "message_contains": "late"})
-    assert [each.path for each in compare(wanted, error=TaskFailed("boom"))] == ["$.error.code", "$.error.message"]
-    assert [each.path for each in compare(wanted, output=1)] == ["$"]
-    assert compare(case(should_fail=True), output=1)
+def test_a_case_says_everything() -> None:
+    [case] = read({"name": "n", "description": "d", "input": 1, "expected_output": 2, "match": "exact", "mock": {"http": {}}})
+    assert (case.name, case.description, case.input, case.expected_output, case.match) == ("n", "d", 1, 2, "exact")
+    assert case.mock == {"http": {}}
+    [failing] = read({"input": 1, "expected_error": {"code": "task_error", "message_contains": "no"}})
+    assert failing.expected_error == ExpectedError("task_error", "no")
 
 
 def test_a_file_may_hold_several_cases() -> None:
-    problems = Problems()
-    cases = read_tests([{"input": 1}, {"input": 2, "name": "two"}], "tests/x.json", "x", problems)
-    assert [each.name for each in cases] == ["x-1", "two"]
+    assert [each.name for each in read([{"input": 1}, {"input": 2, "name": "two"}])] == ["test-001-1", "two"]
 
 
-def test_differences_are_limited_and_depth_is_no_problem() -> None:
-    assert len(differences(list(range(1000)), expected_output=list(range(1, 1001)))) == 20
-    deep: Any = 1
+# ---------------------------------------------------------------- layouts of the original system
+def test_a_case_without_a_name_is_called_like_its_file() -> None:
+    [case] = read({"input": {"city": "London"}, "expected_output": {"temperature": 15.2}})
+    assert (case.name, case.expected_output, case.match) == ("test-001", {"temperature": 15.2}, "subset")
+
+
+def test_a_mock_of_http_is_kept_as_it_was_written() -> None:
+    mock = {"http": {"url": "api.example.com", "method": "GET", "response": {"ok": True, "status": 200, "body": {"name": "Paris"}}}}
+    [case] = read({"input": {}, "expected_output": {"location": "Paris"}, "mock": mock})
+    assert case.mock == mock
+
+
+def test_expected_is_the_old_name_of_expected_output() -> None:
+    [case] = read({"description": "zero", "expected": {"result": 0}, "input": {"number": 0}, "name": "zero", "should_fail": False})
+    assert (case.name, case.expected_output, case.has_output, case.should_fail) == ("zero", {"result": 0}, True, False)
+
+
+def test_an_old_expected_of_null_expects_nothing() -> None:
+    [case] = read({"expected": None, "input": {}, "name": "any", "should_fail": False})
+    assert not case.has_output
+    [failing] = read({"expected": None, "input": {}, "name": "fails", "should_fail": True})
+    assert failing.should_fail and not failing.has_output
+
+
+def test_an_expected_output_of_null_beside_a_failure_expects_nothing() -> None:
+    for failure in ({"should_fail": True}, {"expected_error": "no"}):
+        [case] = read({"name": "fails", "input": {}, "expected_output": None, "description": None, **failure})
+        assert not case.has_output
+    [wanted] = read({"input": {}, "expected_output": None, "should_fail": False})
+    assert wanted.has_output and wanted.expected_output is None
+
+
+def test_camel_case_is_accepted() -> None:
+    cases = read([{"input": 1, "expectedOutput": 2}, {"input": 1, "shouldFail": True}, {"input": 1, "expectedError": {"code": "timeout"}}])
+    assert (cases[0].expected_output, cases[1].should_fail, cases[2].expected_error) == (2, True, ExpectedError("timeout"))
+
+
+@pytest.mark.parametrize("key", ["tests", "test_cases"])
+def test_a_file_may_hold_its_cases_under_a_key(key: str) -> None:
+    assert [each.name for each in read({key: [{"input": 1, "name": "a"}, {"input": 2}]})] == ["a", "test-001-2"]
+    assert complaints({key: [{}]}) == [(f"$.{key}[0].input", "the test case has no input")]
+
+
+# ---------------------------------------------------------------- what is wrong
+@pytest.mark.parametrize(
+    ("raw", "path", "message"),
+    [
+        (1, "$", "a test case is an object, got 1"),
+        ([[{"input": 1}]], "$[0]", 'a test case is an object, got [{"input": 1}]'),
+        ({"inptu": 1}, "$.inptu", 'unknown key "inptu" (did you mean "input"?)'),
+        ({"input": 1, "match": "exakt"}, "$.match", 'expected one of subset, exact, schema, got "exakt" (did you mean "exact"?)'),
+        ({"input": 1, "should_fail": "yes"}, "$.should_fail", 'expected true or false, got "yes"'),
+        ({"input": 1, "name": "a\u202eb"}, "$.name", "expected a plain string"),
+        ({"input": 1, "expected_error": {"kode": "x"}}, "$.expected_error", "expected {code?, message_contains?} with strings"),
+        ({"input": 1, "expected_output": 1, "should_fail": True}, "$.expected_output", "a run that fails has no output"),
+        ({"input": 1, "expected": 1, "expected_output": 2}, "$.expected_output", "expected_output is there twice, under two names"),
+        ({"input": 1, "match": "schema", "expected_output": {"type": "objekt"}}, "$.expected_output.type", ""),
+    ],
+)
+def test_a_mistake_is_named_with_its_path(raw: Any, path: str, message: str) -> None:
+    assert any(found == path and text.startswith(message) for found, text in complaints(raw)), complaints(raw)
+
+
+def test_lists_within_lists_are_no_problem_for_the_reader() -> None:
+    deep: Any = []
     for _ in range(50_000):
         deep = [deep]
-    assert compare(TestCase(name="deep", expected_output=deep, has_output=True), output=deep) == []
+    assert len(complaints(deep)) == 1
