@@ -47,7 +47,8 @@ where, the hint what to do next, `details` holds facts for programs. `retryable`
 COMMANDS_INTRODUCTION = """\
 Results go to stdout, everything else to stderr. Exit status: 0 done, 1 an error that is told on stderr, 2 wrong usage,
 130 interrupted. `ratchet-mcp` is the server that MCP clients start: MCP over stdin and stdout (`--config FILE`,
-`--profile NAME`, `--version`).
+`--profile NAME`, `--toolsets NAMES`, `--read-only`, `--version`). A read-only server offers the tools that neither run code nor change
+anything (`list_tasks`, `get_task`, `get_status`, …); all others are hidden from its list and refused.
 """
 
 

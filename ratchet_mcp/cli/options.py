@@ -19,3 +19,13 @@ Port = Annotated[
         "--port", min=0, max=65535, help="Port to listen on; 0 takes a free one.", metavar="PORT", show_default="8000, or server.port"
     ),
 ]
+Toolsets = Annotated[
+    str | None,
+    typer.Option(
+        "--toolsets",
+        help="Groups of tools to offer, with commas: core, author, admin.",
+        metavar="NAMES",
+        show_default="core,author, or mcp.toolsets",
+    ),
+]
+ReadOnly = Annotated[bool, typer.Option("--read-only", help="Offer only tools that run and change nothing.")]

@@ -24,18 +24,29 @@ TransportOption = Annotated[
 ]
 
 
-def serve(host: options.Host = None, port: options.Port = None, config: options.Config = None, profile: options.Profile = None) -> None:
+def serve(
+    host: options.Host = None,
+    port: options.Port = None,
+    toolsets: options.Toolsets = None,
+    read_only: options.ReadOnly = False,
+    config: options.Config = None,
+    profile: options.Profile = None,
+) -> None:
     """Serve over HTTP: /mcp (Streamable HTTP), /sse and /messages/ (legacy SSE), /health."""
     from ratchet_mcp.api.serve import serve as serve_http
     from ratchet_mcp.settings.loader import load
 
-    serve_http(load(config, profile, {"server": {"host": host, "port": port}}))
+    chosen = None if toolsets is None else [name.strip() for name in toolsets.split(",") if name.strip()]
+    tools = {"toolsets": chosen, "read_only": read_only or None}
+    serve_http(load(config, profile, {"server": {"host": host, "port": port}, "mcp": tools}))
 
 
 def mcp(
     transport: TransportOption = Transport.STDIO,
     host: options.Host = None,
     port: options.Port = None,
+    toolsets: options.Toolsets = None,
+    read_only: options.ReadOnly = False,
     config: options.Config = None,
     profile: options.Profile = None,
 ) -> None:
@@ -43,18 +54,24 @@ def mcp(
     if transport is Transport.STDIO:
         if host is not None or port is not None:
             raise typer.BadParameter("--host and --port need --transport http or sse")
-        _stdio(config, profile)
+        _stdio(toolsets, read_only, config, profile)
     else:
-        serve(host, port, config, profile)
+        serve(host, port, toolsets, read_only, config, profile)
 
 
-def mcp_serve(config: options.Config = None, profile: options.Profile = None) -> None:
+def mcp_serve(
+    toolsets: options.Toolsets = None,
+    read_only: options.ReadOnly = False,
+    config: options.Config = None,
+    profile: options.Profile = None,
+) -> None:
     """Serve MCP over stdin and stdout, as ratchet-mcp does."""
-    _stdio(config, profile)
+    _stdio(toolsets, read_only, config, profile)
 
 
-def _stdio(config: Path | None, profile: str | None) -> None:
+def _stdio(toolsets: str | None, read_only: bool, config: Path | None, profile: str | None) -> None:
     from ratchet_mcp.mcp.stdio_main import main
 
     arguments = [*(["--config", str(config)] if config else []), *(["--profile", profile] if profile else [])]
+    arguments += [*(["--toolsets", toolsets] if toolsets is not None else []), *(["--read-only"] if read_only else [])]
     raise typer.Exit(main(arguments))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from loguru import logger
@@ -19,6 +18,7 @@ from ratchet_mcp.mcp.elicitation import Asked
 from ratchet_mcp.mcp.resources import Resources
 from ratchet_mcp.mcp.tools import ALL
 from ratchet_mcp.mcp.tools.spec import Call, RatchetSource, ToolSpec
+from ratchet_mcp.mcp.toolsets import offered, why_not
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,7 +51,8 @@ class RatchetServer(Server[Any]):
     def __init__(self, app: RatchetSource, settings: Settings, tools: list[ToolSpec[Any]] | None = None) -> None:
         self.app = app
         self.settings = settings
-        self.tools: dict[str, ToolSpec[Any]] = {tool.name: tool for tool in (ALL if tools is None else tools)}
+        self._all = ALL if tools is None else tools
+        self.tools = offered(self._all, settings.mcp)
         self.notifications = NotificationOptions()
         self.calls = 0
         self.stopping = False
@@ -94,9 +95,7 @@ class RatchetServer(Server[Any]):
     async def _call_tool(self, context: ServerRequestContext[Any, Any], params: CallToolRequestParams) -> Any:
         tool = self.tools.get(params.name)
         if tool is None:
-            near = get_close_matches(params.name, self.tools, n=1)
-            advice = f"; did you mean {near[0]}?" if near else ""
-            raise MCPError(code=INVALID_PARAMS, message=f"Unknown tool: {params.name[:100]}{advice}")
+            raise MCPError(code=INVALID_PARAMS, message=why_not(params.name, self._all, self.tools, self.settings.mcp))
         self.calls += 1
         try:
             if self.stopping:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ratchet_mcp.mcp import standard_streams
 
@@ -30,14 +30,14 @@ FIRST_ANSWER_SECONDS = 1.0
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Parse the command line, then serve until stdin ends, the parent dies or a signal comes. Returns the exit status."""
-    config, profile = _parse(sys.argv[1:] if arguments is None else arguments)
+    config, profile, overrides = _parse(sys.argv[1:] if arguments is None else arguments)
     streams = standard_streams.claim()
 
     from ratchet_mcp.errors import SettingsInvalid
     from ratchet_mcp.settings.loader import load
 
     try:
-        settings = load(config, profile)
+        settings = load(config, profile, overrides)
     except SettingsInvalid as error:
         sys.stderr.write(f"ratchet-mcp: {error.message}\n" + (f"{error.hint}\n" if error.hint else ""))
         return 2
@@ -55,7 +55,7 @@ def serve(settings: Settings, streams: StandardStreams | None) -> None:
     anyio.run(_serve, settings, streams)
 
 
-def _parse(arguments: Sequence[str]) -> tuple[Path | None, str | None]:
+def _parse(arguments: Sequence[str]) -> tuple[Path | None, str | None, dict[str, Any]]:
     import argparse
     from pathlib import Path
 
@@ -66,9 +66,12 @@ def _parse(arguments: Sequence[str]) -> tuple[Path | None, str | None]:
     )
     parser.add_argument("--config", type=Path, metavar="FILE", help="settings file (YAML or JSON)")
     parser.add_argument("--profile", help="profile within the settings")
+    parser.add_argument("--toolsets", metavar="NAMES", help="groups of tools to offer, with commas: core, author, admin")
+    parser.add_argument("--read-only", action="store_true", default=None, help="offer only tools that run and change nothing")
     parser.add_argument("--version", action="version", version=f"ratchet-mcp {__version__}")
     options = parser.parse_args(arguments)
-    return options.config, options.profile
+    toolsets = None if options.toolsets is None else [name.strip() for name in options.toolsets.split(",") if name.strip()]
+    return options.config, options.profile, {"mcp": {"toolsets": toolsets, "read_only": options.read_only}}
 
 
 async def _serve(settings: Settings, streams: StandardStreams | None) -> None:
