@@ -49,7 +49,15 @@ class Database:
         """Do some reading in a thread. Raises `StoreFailed`."""
         if self._limiter is None:
             self._limiter = anyio.CapacityLimiter(READERS)
-        return await anyio.to_thread.run_sync(self._read, work, limiter=self._limiter)
+        return await anyio.to_thread.run_sync(self.read_now, work, limiter=self._limiter)
+
+    def read_now(self, work: Callable[[Connection], T]) -> T:
+        """Do some reading on a thread of the caller. Raises `StoreFailed`."""
+        try:
+            with self.guard, self.engine.connect() as connection:
+                return work(connection)
+        except Exception as error:
+            raise describe(error, self.location.shown) from error
 
     def close(self) -> None:
         """Close all connections."""
@@ -62,13 +70,6 @@ class Database:
             return None
         parts = (file, file.with_name(file.name + "-wal"))
         return sum(part.stat().st_size for part in parts if part.exists())
-
-    def _read(self, work: Callable[[Connection], T]) -> T:
-        try:
-            with self.guard, self.engine.connect() as connection:
-                return work(connection)
-        except Exception as error:
-            raise describe(error, self.location.shown) from error
 
 
 def _engine(location: Location, settings: StoreSettings) -> Engine:

@@ -88,3 +88,49 @@ class ExecutionFilter:
     origin: str | None = None
     since: datetime | None = None
     after: tuple[datetime, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AuthoredTask:
+    """One version of a task that was made through Ratchet. `files` maps paths in a task folder to their text."""
+
+    name: str
+    version: str
+    uuid: str
+    digest: str
+    files: dict[str, str]
+    principal: str
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AuthoredHead:
+    """What a listing needs of an authored task: `files` holds its metadata file alone."""
+
+    name: str
+    version: str
+    digest: str
+    files: dict[str, str]
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogRecord:
+    """One version of a task as a source offers it; `mark` changes with what a listing shows of it."""
+
+    source: str
+    name: str
+    version: str
+    uuid: str
+    digest: str | None
+    mark: str
+    created_at: datetime
+    updated_at: datetime
+    validated_at: datetime | None = None
+    removed_at: datetime | None = None
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """Return `(source, name, version)`."""
+        return self.source, self.name, self.version

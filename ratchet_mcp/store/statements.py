@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Any, cast
 
 from sqlalchemy import Table, bindparam, insert, update
 from sqlalchemy.dialects import postgresql, sqlite
@@ -22,6 +22,10 @@ RESULTS = table(tables.ExecutionResultRow)
 LOG_LINES = table(tables.LogLineRow)
 TASKS = table(tables.TaskRow)
 OWNERS = table(tables.OwnerRow)
+AUTHORED = table(tables.AuthoredTaskRow)
+CATALOG = table(tables.CatalogRow)
+SWITCHES = table(tables.SwitchRow)
+REVISIONS = table(tables.RevisionRow)
 
 BEGIN_COLUMNS = (
     "id",
@@ -73,9 +77,14 @@ FINISH = _update_execution(FINISH_COLUMNS, 5)
 RESULT = _insert(RESULTS, ("execution_id", "output", "error"), 6)
 
 
+def insert_or(dialect: str, into: Table) -> Any:
+    """Return an INSERT that can say what happens to a row that is there already."""
+    return postgresql.insert(into) if dialect == "postgresql" else sqlite.insert(into)
+
+
 def keep_task(dialect: str) -> Write:
     """Return the statement that writes a task's row, or refreshes what may differ while its content is the same."""
-    add = postgresql.insert(TASKS) if dialect == "postgresql" else sqlite.insert(TASKS)
+    add = insert_or(dialect, TASKS)
     changing = ("title", "description", "origin", "location", "updated_at")
     kept = add.on_conflict_do_update(index_elements=["id"], set_={name: add.excluded[name] for name in changing})
     return Write(kept, tuple(TASKS.c.keys()), 0)

@@ -12,6 +12,8 @@ from loguru import logger
 from uuid_utils.compat import uuid7
 
 from ratchet_mcp.settings import StoreSettings
+from ratchet_mcp.store.authored import AuthoredRepository
+from ratchet_mcp.store.catalog import CatalogRepository
 from ratchet_mcp.store.database import Database
 from ratchet_mcp.store.executions import ExecutionRepository
 from ratchet_mcp.store.failures import describe
@@ -29,6 +31,8 @@ class Store:
         self.url = database.location.shown
         self.tasks = TaskRepository(database)
         self.executions = ExecutionRepository(database, writer, self.tasks, owner)
+        self.authored = AuthoredRepository(database, writer)
+        self.registry = CatalogRepository(database, writer)
         self._database = database
         self._writer = writer
 

@@ -1,4 +1,4 @@
-"""The tables: a task has executions, jobs and schedules; a schedule makes jobs; an execution has log lines.
+"""The tables: a task has executions, jobs and schedules; a schedule makes jobs; an execution has log lines; sources offer tasks.
 
 `metadata` and the migrations say the same; a test compares them.
 """
@@ -230,6 +230,59 @@ class OwnerRow(Table, table=True):
     process_started: int | None = Field(default=None, sa_type=RowNumber, nullable=True)
     started_at: datetime = _instant()
     heartbeat_at: datetime = _instant()
+
+
+class AuthoredTaskRow(Table, table=True):
+    """One version of a task that was made through Ratchet: its files by their paths; `head` holds the metadata file alone."""
+
+    __tablename__ = "authored_tasks"
+
+    name: str = Field(primary_key=True)
+    version: str = Field(primary_key=True)
+    uuid: str = Field(sa_type=Identifier, nullable=False)
+    digest: str
+    head: Any = Field(sa_type=JsonToTheLetter, nullable=False)
+    files: Any = Field(sa_type=JsonToTheLetter, nullable=False)
+    principal: str
+    created_at: datetime = _instant()
+    updated_at: datetime = _instant()
+
+
+class CatalogRow(Table, table=True):
+    """One version of a task as a source offers it, or offered it until `removed_at`."""
+
+    __tablename__ = "catalog"
+    __table_args__ = (Index(None, "name"),)
+
+    source: str = Field(primary_key=True)
+    name: str = Field(primary_key=True)
+    version: str = Field(primary_key=True)
+    uuid: str = Field(sa_type=Identifier, nullable=False)
+    digest: str | None = None
+    mark: str
+    created_at: datetime = _instant()
+    updated_at: datetime = _instant()
+    validated_at: datetime | None = _instant(nullable=True)
+    removed_at: datetime | None = _instant(nullable=True)
+
+
+class SwitchRow(Table, table=True):
+    """Whether a task may run; a task without a row may."""
+
+    __tablename__ = "task_switches"
+
+    name: str = Field(primary_key=True)
+    enabled: bool
+    changed_at: datetime = _instant()
+
+
+class RevisionRow(Table, table=True):
+    """Counts the changes of a part of the database, so that other servers notice them."""
+
+    __tablename__ = "revisions"
+
+    name: str = Field(primary_key=True)
+    number: int = Field(sa_type=RowNumber, nullable=False)
 
 
 metadata = Table.metadata
