@@ -69,7 +69,7 @@ class Runner:
         """Write the finish row. An execution whose start was not recorded fails; an unrecorded end is told in a warning and tried again."""
         record = to_record(live.execution, output_json=text)
         first = live.written
-        ending = self._submit(record, log_records(live.lines[first:]))
+        ending = self._submit(record, log_records(live.lines[first:]), live.begun)
         beginning = await _result(live.begun)
         error = await _result(ending) if isinstance(ending, asyncio.Future) else ending
         if beginning is not None:
@@ -82,9 +82,11 @@ class Runner:
         elif live.written < first:  # lines that were on their way to the store have not arrived
             await _result(self._store.executions.append_logs(live.execution.id, log_records(live.lines[live.written : first])))
 
-    def _submit(self, record: ExecutionRecord, lines: list[LogRecord]) -> asyncio.Future[None] | RatchetError:
+    def _submit(
+        self, record: ExecutionRecord, lines: list[LogRecord], begun: asyncio.Future[None] | None
+    ) -> asyncio.Future[None] | RatchetError:
         try:
-            return self._store.executions.finish(record, lines)
+            return self._store.executions.finish(record, lines, begun=begun)
         except RatchetError as error:
             return error
 

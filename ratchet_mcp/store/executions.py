@@ -28,6 +28,7 @@ from ratchet_mcp.store.statements import (
     RESULTS,
     STARTED,
     STARTED_COLUMNS,
+    WHOLE,
 )
 from ratchet_mcp.store.tasks import TaskRepository, task_row_id
 from ratchet_mcp.store.writer import Row, Writer
@@ -86,15 +87,29 @@ class ExecutionRepository:
         values["row_id"] = record.id
         return self._writer.submit_always((STARTED, values), *_log_rows(record.id, logs))
 
-    def finish(self, record: ExecutionRecord, logs: Sequence[LogRecord] = ()) -> asyncio.Future[None]:
-        """Record how an execution ended, with the log lines that are not written yet."""
+    def finish(
+        self, record: ExecutionRecord, logs: Sequence[LogRecord] = (), *, begun: asyncio.Future[None] | None = None
+    ) -> asyncio.Future[None]:
+        """Record how an execution ended, with the log lines that are not written yet.
+
+        `begun` is what `begin` returned: while its rows still wait, one row is written instead of an insert and an update.
+        """
         error = record.error
         values: dict[str, Any] = {name: getattr(record, name, None) for name in FINISH_COLUMNS}
-        values["row_id"] = record.id
         values["error_code"] = error.get("code") if error else None
         values["error_message"] = storable(str(error.get("message", "")))[:MESSAGE_LENGTH] if error else None
-        result = (RESULT, {"execution_id": record.id, "output": record.output, "error": error})
-        return self._writer.submit_always((FINISH, values), result, *_log_rows(record.id, logs))
+        further: tuple[Row, ...] = (
+            (RESULT, {"execution_id": record.id, "output": record.output, "error": error}),
+            *_log_rows(record.id, logs),
+        )
+
+        def whole(rows: tuple[Row, ...]) -> tuple[Row, ...]:
+            return (*((WHOLE, row | values) if write is BEGIN else (write, row) for write, row in rows), *further)
+
+        if begun is not None and self._writer.amend(begun, whole):
+            return begun
+        values["row_id"] = record.id
+        return self._writer.submit_always((FINISH, values), *further)
 
     def append_logs(self, execution_id: str, lines: Sequence[LogRecord]) -> asyncio.Future[None]:
         """Write log lines of one execution, all or none."""

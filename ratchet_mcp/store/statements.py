@@ -70,6 +70,7 @@ def _update_execution(columns: tuple[str, ...], rank: int) -> Write:
 
 
 BEGIN = _insert(EXECUTIONS, BEGIN_COLUMNS, 1)
+WHOLE = _insert(EXECUTIONS, tuple(dict.fromkeys(BEGIN_COLUMNS + FINISH_COLUMNS)), 1)
 INPUT = _insert(INPUTS, ("execution_id", "input"), 2)
 LOGS = _insert(LOG_LINES, ("execution_id", "sequence", "at", "level", "message"), 3)
 STARTED = _update_execution(STARTED_COLUMNS, 4)

@@ -86,6 +86,15 @@ class Writer:
             self._flush = item.loop.call_later(HOLD_SECONDS, self._put_held)
         return item.future
 
+    def amend(self, future: asyncio.Future[None], change: Callable[[tuple[Row, ...]], tuple[Row, ...]]) -> bool:
+        """Change rows that still wait for others and let them go; tells whether they did. Call it on the event loop."""
+        for item in self._held:
+            if item.future is future:
+                item.rows = change(item.rows)
+                self._put_held()
+                return True
+        return False
+
     def submit_always(self, *rows: Row) -> asyncio.Future[None]:
         """Write rows as `submit` does, also when the queue is full: for the end of what has begun."""
         return self._put(rows, None)

@@ -133,6 +133,21 @@ async def test_one_bad_row_fails_alone(store: Store) -> None:
     assert len(await store.executions.find(ExecutionFilter(), 10)) == 5
 
 
+async def test_a_run_that_ends_before_its_start_was_written_is_one_row_with_everything(store: Store) -> None:
+    record = execution()
+    begun = store.executions.begin(record)
+    ended = store.executions.finish(completed(record), begun=begun)
+    await ended
+    assert begun.done() and store.status()["commits"] == 1 and store.status()["rows_written"] == 3  # execution, input, result
+    later = execution()
+    begun = store.executions.begin(later)
+    await begun
+    await store.executions.finish(completed(later), begun=begun)
+    one, other = [await store.executions.get(each.id) for each in (record, later)]
+    assert one is not None and other is not None
+    assert replace(one, id="", input=None, created_at=other.created_at) == replace(other, id="", input=None)
+
+
 async def test_what_is_no_id_is_simply_not_found(store: Store) -> None:
     for text in ("", "nonsense", "' OR 1=1", "00000000-0000-0000-0000-000000000000"):
         assert await store.executions.get(text) is None
