@@ -32,6 +32,7 @@ REPAIR = (
 class Realm:
     """The functions of `realm/*.js` that the worker calls. All take and return text and numbers only."""
 
+    prepare: Callable[[], Any]
     start: Callable[..., Any]
     fire: Callable[[int], Any]
     settle: Callable[[int, bool, str], Any]
@@ -54,6 +55,7 @@ def build(core: Any, host_functions: list[Callable[..., Any]]) -> Realm:
     kit = core.eval(f"(...host) => ({boot})([{parts}], ...host)")(*host_functions)
     core.eval("for (const name of ['debuggerGlobal', 'WebAssembly', 'eval', 'Function']) delete globalThis[name]")
     return Realm(
+        prepare=kit["prepare"],
         start=kit["start"],
         fire=kit["fire"],
         settle=kit["settle"],

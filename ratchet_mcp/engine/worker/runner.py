@@ -37,6 +37,7 @@ class Runner:
             match frame["type"]:
                 case "execute":
                     self._execute(frame)
+                    self._realm.prepare()
                 case "ping":
                     self._wire.send("pong", id=frame["id"])
                 case "shutdown":

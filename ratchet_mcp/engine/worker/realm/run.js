@@ -121,13 +121,22 @@
     else run.outcome = { output: packed.text };
   };
 
-  const load = (run, script) => {
+  // A run and its compartment, in which nothing has been evaluated yet.
+  const build = () => {
+    const run = makeRun();
     const compartment = new Compartment({ ...OPTIONS, globals: endowments(run) });
     const global = compartment.globalThis;
     for (const key of unwanted) delete global[key];
     global.self = global;
     global.global = global;
-    return compartment.evaluate(script, LENIENT);
+    return { run, compartment };
+  };
+
+  let next;
+  // Build the next run's compartment while nobody waits for this worker; should that fail, `start` builds it.
+  realm.prepare = () => {
+    if (next) return;
+    try { next = build(); } catch { /* no memory: the next start says so */ }
   };
 
   // Start a run. Afterwards the host drains the promise jobs and asks for `outcome()`.
@@ -135,9 +144,11 @@
     realm.limits = { outputBytes, inputBytes };
     realm.forgetRejections();
     realm.resetIds();
-    const run = realm.current = makeRun();
+    const { run, compartment } = next || build();
+    next = undefined;
+    realm.current = run;
     try {
-      const task = load(run, script);
+      const task = compartment.evaluate(script, LENIENT);
       const result = task(JSON.parse(realm.own(inputText)), JSON.parse(realm.own(contextText)));
       const then = typeof result === 'object' && result !== null && result instanceof Promise;
       if (!then && !(typeof result === 'object' && result !== null && typeof result.then === 'function')) return finish(run, result);
