@@ -162,7 +162,7 @@ class LazyRatchet:
             from loguru import logger
 
             logger.opt(exception=error).error("Ratchet stopped on a defect")
-            self._error = InternalError(f"Ratchet could not start: {error}", hint="The log of the server has the traceback.")
+            self._error = InternalError(f"Ratchet could not start: {type(error).__name__}.", hint="The log of the server has the traceback.")
         finally:
             self._ratchet = None
             self._ready.set()
