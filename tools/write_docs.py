@@ -160,6 +160,8 @@ def _leaves(command: Any, name: str) -> Iterator[tuple[str, Any]]:
 
 
 def _option(option: Any) -> str:
+    if option.param_type_name == "argument":
+        return f"| `{option.metavar or option.name}` | {_cell(option.help or '')} |"
     names = ", ".join(f"`{name}{'' if option.is_flag else f' {option.metavar}'}`" for name in option.opts)
     default = f" Default: {option.show_default}." if isinstance(option.show_default, str) else ""
     return f"| {_cell(names)} | {_cell((option.help or '') + default)} |"

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from ratchet_mcp import __version__
-from ratchet_mcp.cli import config, doctor, run_once, serving, validate
+from ratchet_mcp.cli import config, doctor, generate, install, run_once, serving, validate
 from ratchet_mcp.errors import RatchetError
 
 app = typer.Typer(
@@ -26,7 +26,9 @@ app.command("serve")(serving.serve)
 app.command("mcp")(serving.mcp)
 app.command("mcp-serve")(serving.mcp_serve)
 app.command("doctor")(doctor.doctor)
+app.command("install")(install.install)
 app.add_typer(config.app, name="config")
+app.add_typer(generate.app, name="generate")
 
 
 def _print_version(wanted: bool) -> None:
