@@ -269,6 +269,69 @@ class CallDepthExceeded(RatchetError):
     code, http_status = "call_depth_exceeded", 422
 
 
+# ---------------------------------------------------------------- the network of a task
+class NetworkError(RatchetError):
+    """A `fetch` of a task did not give a response. `details`: `host`, and what the kind of failure adds."""
+
+    code, http_status = "network_error", 502
+
+
+class NetworkDenied(NetworkError):
+    """The policy does not let the task reach this address. `details`: `host`, `reason`."""
+
+    code, http_status = "network_denied", 403
+
+
+class NetworkFailed(NetworkError):
+    """The server could not be reached, or did not speak HTTP as it should. `details`: `host`, `reason` (dns, tls, refused, reset, …)."""
+
+    code, http_status, retryable = "network_failed", 502, True
+
+
+class FetchTimedOut(NetworkError):
+    """The response did not come in time. `details`: `host`, `seconds`, `phase`."""
+
+    code, http_status, retryable = "fetch_timeout", 504, True
+
+
+class FetchLimit(NetworkError):
+    """A limit of the section `network` was met: count, bytes, headers, redirects, decompression. `details`: `host`, `limit`, `maximum`."""
+
+    code, http_status = "fetch_limit", 422
+
+
+class InvalidFetch(NetworkError):
+    """The task asked for what is no valid request: URL, method, header, body or option. `details`: `host`, `field`."""
+
+    code, http_status = "invalid_fetch", 400
+
+
+class MockMissing(NetworkError):
+    """A test made a request that no mock answers. `details`: `host`, `request`, `closest`, `differs`."""
+
+    code, http_status = "mock_missing", 422
+    default_hint = 'Add it to mock.http in the test file, or let this test reach the network with "network": "live".'
+
+
+class ReplayMissing(NetworkError):
+    """A replayed task made a request that was not recorded. `details`: `host`, `request`, `closest`, `differs`."""
+
+    code, http_status = "replay_missing", 422
+    default_hint = "Record the task again, or replay with the mode replay-or-live."
+
+
+class SecretMissing(NetworkError):
+    """A secret that the task uses has no value, or is not bound to this host. `details`: `host`, `secret`."""
+
+    code, http_status = "secret_missing", 422
+
+
+class RecordingInvalid(RatchetError):
+    """A recording cannot be read or written. `details.path` says which file."""
+
+    code, http_status = "recording_invalid", 422
+
+
 # ---------------------------------------------------------------- the system
 class Busy(RatchetError):
     """The store's queue is full: more is written than the disk takes."""

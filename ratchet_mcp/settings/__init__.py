@@ -2,6 +2,7 @@
 
 from ratchet_mcp.settings.engine import EngineSettings, Limits
 from ratchet_mcp.settings.model import Settings
+from ratchet_mcp.settings.network import NetworkSettings, SecretSettings
 from ratchet_mcp.settings.registry import RegistrySettings, SourceSettings
 from ratchet_mcp.settings.server import LoggingSettings, McpSettings, ServerSettings
 from ratchet_mcp.settings.store import StoreSettings
@@ -11,7 +12,9 @@ __all__ = [
     "Limits",
     "LoggingSettings",
     "McpSettings",
+    "NetworkSettings",
     "RegistrySettings",
+    "SecretSettings",
     "ServerSettings",
     "Settings",
     "SourceSettings",

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from ratchet_mcp.settings.base import Section
 from ratchet_mcp.settings.engine import EngineSettings, Limits
+from ratchet_mcp.settings.network import NetworkSettings
 from ratchet_mcp.settings.registry import RegistrySettings
 from ratchet_mcp.settings.server import LoggingSettings, McpSettings, ServerSettings
 from ratchet_mcp.settings.store import StoreSettings
@@ -16,6 +17,7 @@ class Settings(Section):
 
     engine: EngineSettings = Field(default_factory=EngineSettings)
     limits: Limits = Field(default_factory=Limits)
+    network: NetworkSettings = Field(default_factory=NetworkSettings)
     store: StoreSettings = Field(default_factory=StoreSettings)
     registry: RegistrySettings = Field(default_factory=RegistrySettings)
     mcp: McpSettings = Field(default_factory=McpSettings)

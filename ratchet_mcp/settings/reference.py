@@ -121,4 +121,4 @@ def _kind(annotation: Any) -> tuple[str, str]:
         kind, words = _kind(arguments[0])
         return f"list of {kind}", words.replace("one of", "any of")
     names = {str: "text", int: "integer", float: "number", bool: "true or false", Path: "path"}
-    return names.get(annotation, "source"), ""
+    return names.get(annotation) or annotation.__name__.removesuffix("Settings").lower(), ""

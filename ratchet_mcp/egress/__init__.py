@@ -1,0 +1,1 @@
+"""How a task reaches the network: policy, client, mocks, recording, replay."""
