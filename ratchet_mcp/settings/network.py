@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from ratchet_mcp.settings.base import Section
+from ratchet_mcp.settings.hosts import read_pattern
 
 Mode = Literal["off", "allow-listed", "public", "open"]
+
+
+def _readable(text: str) -> str:
+    read_pattern(text)
+    return text
+
+
+def _proxy(url: str | None) -> str | None:
+    if url is not None and not re.fullmatch(r"https?://[^/@?#\s]+/?", url):
+        raise ValueError("a proxy is written http://host:port; its user and password come from proxy_credentials_env")
+    return url
+
+
+Host = Annotated[str, AfterValidator(_readable)]
+"""A pattern of hosts (`settings.hosts`)."""
 
 
 class SecretSettings(Section):
@@ -18,7 +35,7 @@ class SecretSettings(Section):
     name: str = Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$", description="Tasks write context.secrets.NAME.")
     env: str | None = Field(default=None, description="The environment variable that holds the value.")
     file: Path | None = Field(default=None, description="The file that holds the value.")
-    hosts: list[str] = Field(min_length=1, description="Where the value may be sent; written like network.allow.")
+    hosts: list[Host] = Field(min_length=1, description="Where the value may be sent; written like network.allow.")
     tasks: list[str] = Field(default_factory=lambda: ["*"], description="Names of the tasks that may use it; * stands for any characters.")
 
     @model_validator(mode="after")
@@ -35,12 +52,12 @@ class NetworkSettings(Section):
         default="public",
         description="Nothing; hosts on an allow-list only; the public internet; or also private networks and this machine (dangerous).",
     )
-    allow: list[str] = Field(
+    allow: list[Host] = Field(
         default_factory=list[str],
         description="When not empty, the only hosts that tasks reach: api.example.com, *.example.org, host:8443, host:*, https://host.",
     )
-    deny: list[str] = Field(default_factory=list[str], description="Hosts that no task reaches; written like network.allow.")
-    allow_private: list[str] = Field(
+    deny: list[Host] = Field(default_factory=list[str], description="Hosts that no task reaches; written like network.allow.")
+    allow_private: list[Host] = Field(
         default_factory=list[str],
         description="Hosts that may have private addresses (also loopback); written like network.allow. A task cannot grant this.",
     )
@@ -74,7 +91,7 @@ class NetworkSettings(Section):
         default="bundled", description="Which certificate authorities are trusted: those that come with Ratchet, or the machine's."
     )
     ca_file: Path | None = Field(default=None, description="Further certificate authorities (PEM).")
-    proxy: str | None = Field(
+    proxy: Annotated[str | None, AfterValidator(_proxy)] = Field(
         default=None, description="HTTP proxy for all fetches (http://host:port or https://…); variables of the environment are ignored."
     )
     proxy_credentials_env: str | None = Field(default=None, description="The environment variable that holds user:password for the proxy.")
