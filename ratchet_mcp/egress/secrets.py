@@ -1,6 +1,6 @@
 """Secrets of tasks: a task holds handles, the coordinator puts the values into headers, for hosts that a secret is bound to.
 
-A handle is text like `{{secret:API_KEY:0123456789abcdef}}`. The part at its end belongs to one run, so text that came with an input is no handle.
+A handle is text like `{{secret:API_KEY:0123456789abcdef}}`. Its end belongs to one run: text that came with an input is no handle.
 """
 
 from __future__ import annotations

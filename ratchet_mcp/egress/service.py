@@ -2,46 +2,67 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
+from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from ratchet_mcp.egress.calls import HttpCall
-from ratchet_mcp.egress.messages import FetchRequest, FetchResponse
+from ratchet_mcp.egress.policy import PolicySource
+from ratchet_mcp.egress.redaction import Redactor
+from ratchet_mcp.egress.run import RunNetwork, Services
+from ratchet_mcp.egress.secrets import RunSecrets, SecretStore
 from ratchet_mcp.settings.network import NetworkSettings
 
 if TYPE_CHECKING:
     from ratchet_mcp.egress.har import Recorder
     from ratchet_mcp.egress.mocks import Mocks
-    from ratchet_mcp.egress.replay import Replay
-    from ratchet_mcp.egress.secrets import RunSecrets
+    from ratchet_mcp.egress.recording import Recording
+    from ratchet_mcp.egress.replay import Mode, Replay
+    from ratchet_mcp.egress.resolver import Resolver
     from ratchet_mcp.tasks.definition import Task
 
-
-class RunNetwork:
-    """The network of one run: policy of the task, limits left, secrets, mocks or replay or recorder, and the log of calls."""
-
-    calls: list[HttpCall]
-    secrets: RunSecrets
-
-    async def fetch(self, request: FetchRequest) -> FetchResponse:
-        """Return the response. Raises the subclasses of `errors.NetworkError`."""
-        raise NotImplementedError
-
-    async def close(self) -> None:
-        """End what is under way; later fetches are refused."""
+__all__ = ["Egress", "RunNetwork"]
 
 
 class Egress:
-    """The service: an async context manager that holds the pooled connections."""
+    """The service: an async context manager that holds the pooled connections. Nothing is opened before the first request.
 
-    def __init__(self, settings: NetworkSettings) -> None:
+    `resolver` takes the place of the system's, `env` of the process's variables, for tests.
+    """
+
+    def __init__(self, settings: NetworkSettings, *, resolver: Resolver | None = None, env: Mapping[str, str] | None = None) -> None:
         self.settings = settings
+        self.redactor = Redactor(settings)
+        self._secrets = SecretStore(settings.secrets, os.environ if env is None else env)
+        self._policies = PolicySource(settings)
+        self._services = Services(settings, self.redactor, resolver, os.environ if env is None else env)
+        self._runs: set[RunNetwork] = set()
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        """Close every connection."""
+        """End what is under way, and close every connection."""
+        for run in list(self._runs):
+            await run.close()
+        await self._services.close()
+
+    def secrets_for(self, task: Task | None, nonce: str | None = None) -> RunSecrets:
+        """Return the secrets of one run of a task; a replay gives the `nonce` of the recording."""
+        return RunSecrets(self._secrets, task, nonce)
+
+    def recorder(self) -> Recorder:
+        """Return a recorder for one run."""
+        from ratchet_mcp.egress.har import Recorder
+
+        return Recorder(self.redactor, self.settings.recording_mb << 20, self._secrets.hide)
+
+    def replay(self, recording: Recording, mode: Mode = "replay") -> Replay:
+        """Return the answers of a recording for one run."""
+        from ratchet_mcp.egress.replay import Replay
+
+        return Replay(recording, self.redactor, mode)
 
     def for_run(
         self,
@@ -53,5 +74,24 @@ class Egress:
         recorder: Recorder | None = None,
         secrets: RunSecrets | None = None,
     ) -> RunNetwork:
-        """Return the network of one run of a task; `limits` (`timeout_seconds`) bounds each fetch further."""
-        raise NotImplementedError
+        """Return the network of one run of a task; `limits.timeout_seconds`, if there is one, bounds each fetch further.
+
+        Without a task, as for webhooks, only the settings decide.
+        """
+        run = RunNetwork(
+            self._services,
+            self._policies.of(task),
+            secrets or self.secrets_for(task),
+            partition=str(task.uuid) if task else "",
+            most_seconds=getattr(limits, "timeout_seconds", None),
+            mocks=mocks.fresh() if mocks else None,
+            replay=replay,
+            recorder=recorder,
+            on_close=self._forget,
+        )
+        self._runs.add(run)
+        return run
+
+    def _forget(self, run: RunNetwork) -> None:
+        with suppress(KeyError):
+            self._runs.remove(run)
