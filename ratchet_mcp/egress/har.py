@@ -44,7 +44,7 @@ class Recorded:
 
 @dataclass(slots=True)
 class Recorder:
-    """Collects the requests of one run. `max_bytes` bounds all bodies together; `hide` takes the values of secrets out of what is written."""
+    """Collects the requests of one run. `max_bytes` bounds all bodies together; `hide` takes secrets out of what is written."""
 
     redactor: Redactor
     max_bytes: int

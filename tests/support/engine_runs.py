@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import itertools
 import json
@@ -12,7 +13,7 @@ from typing import Any
 from ratchet_mcp.engine.pool import WorkerPool
 from ratchet_mcp.engine.run import LogLine, ProgressUpdate, RunLimits, RunRequest
 from ratchet_mcp.engine.script import compose
-from ratchet_mcp.errors import TaskNotFound
+from ratchet_mcp.errors import NetworkDenied, TaskNotFound
 from ratchet_mcp.settings import EngineSettings, Limits
 from ratchet_mcp.tasks.code import prepare
 
@@ -29,6 +30,8 @@ class RecordingHost:
     lines: list[LogLine] = dataclasses.field(default_factory=list)
     updates: list[ProgressUpdate] = dataclasses.field(default_factory=list)
     answers: dict[str, Callable[[Any], Awaitable[Any]]] = dataclasses.field(default_factory=dict)
+    network: Callable[[dict[str, Any]], Awaitable[Any]] | None = None
+    fetched: list[dict[str, Any]] = dataclasses.field(default_factory=list)
 
     def log(self, line: LogLine) -> None:
         self.lines.append(line)
@@ -37,6 +40,11 @@ class RecordingHost:
         self.updates.append(update)
 
     async def call(self, method: str, arguments: Any) -> Any:
+        if method == "fetch":
+            self.fetched.append(arguments)
+            if self.network is None:
+                raise NetworkDenied("There is no network in this test.", hint="Give the host one.", details={"host": None})
+            return await self.network(arguments)
         answer = self.answers.get(arguments["task"])
         if answer is None:
             raise TaskNotFound(f"There is no task '{arguments['task']}'.")
@@ -45,6 +53,19 @@ class RecordingHost:
     @property
     def text(self) -> list[str]:
         return [line.message for line in self.lines]
+
+
+def response(body: str | bytes = "", status: int = 200, headers: Any = (), **changes: Any) -> dict[str, Any]:
+    """Build what the host answers to a fetch."""
+    return {
+        "url": "https://example.com/",
+        "status": status,
+        "statusText": "OK" if status == 200 else "",
+        "headers": [list(pair) for pair in headers],
+        "body": base64.b64encode(body.encode() if isinstance(body, str) else body).decode(),
+        "redirected": False,
+        **changes,
+    }
 
 
 def request(code: str, value: Any = None, **changes: Any) -> RunRequest:
