@@ -21,6 +21,8 @@ _OVERHEAD = 1024
 _MAX_SHARE = 8
 """One response takes at most this part of the cache."""
 _VALIDATORS = ("if-none-match", "if-modified-since", "if-match", "if-unmodified-since", "if-range", "range")
+_OPTIONS: Any = {"shared": True}
+"""No response meant for one user alone, and none to a request with an Authorization header, is kept unless the server says that it may be."""
 Send = Callable[[Outgoing], Awaitable[Incoming]]
 
 
@@ -68,7 +70,12 @@ class ResponseCache:
         if mode == "no-cache":
             request.headers["cache-control"] = "no-cache"
         entries = [] if mode == "reload" else [self._stored[each].entry for each in self._keys.get(key, ())]
-        return await self._run(hishel.IdleClient(options={"shared": True}).next(request, entries), key, outgoing, send)
+        if not entries:
+            incoming = await send(outgoing)
+            if not _can_be_used_again(incoming):
+                return incoming, "miss"
+            return await self._run(hishel.CacheMiss(options=_OPTIONS, request=request), key, outgoing, _already(incoming))
+        return await self._run(hishel.IdleClient(options=_OPTIONS).next(request, entries), key, outgoing, send)
 
     async def _run(self, state: Any, key: str, outgoing: Outgoing, send: Send) -> tuple[Incoming, CacheOutcome]:
         import hishel
@@ -144,6 +151,17 @@ class ResponseCache:
             self._keys[stored.key] = left
         else:
             del self._keys[stored.key]
+
+
+def _can_be_used_again(incoming: Incoming) -> bool:
+    return any(incoming.header(name) for name in ("cache-control", "expires", "etag", "last-modified"))
+
+
+def _already(incoming: Incoming) -> Send:
+    async def send(_: Outgoing) -> Incoming:
+        return incoming
+
+    return send
 
 
 def _varies_not(request: Any, entry: Any) -> bool:

@@ -63,9 +63,14 @@ class _Exclusive(httpcore.AsyncHTTPConnection):
         response.stream = _Body(response.stream, self)
         return response
 
+    def _has_more(self) -> bool:
+        """Tell whether the server has sent more than one response (HTTP/1.1), which the next request would take for its own."""
+        state: Any = getattr(getattr(self, "_connection", None), "_h11_state", None)
+        return state is not None and bool(state.trailing_data[0])
+
     async def release(self, *, whole: bool) -> None:
         """Let the next request have the connection, or close it when a response was left behind."""
-        if not whole:
+        if not whole or self._has_more():
             with anyio.CancelScope(shield=True):
                 await self.aclose()
         self._busy = False

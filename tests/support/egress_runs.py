@@ -36,7 +36,9 @@ class Names:
 
 
 @asynccontextmanager
-async def egress(*, names: Mapping[str, list[list[str]]] | None = None, env: Mapping[str, str] | None = None, **settings: Any) -> AsyncGenerator[Egress]:
+async def egress(
+    *, names: Mapping[str, list[list[str]]] | None = None, env: Mapping[str, str] | None = None, **settings: Any
+) -> AsyncGenerator[Egress]:
     """Run the service, and see afterwards that it has left no socket open."""
     before = sockets()
     settings = {"allow_private": LOOPBACK, "retries": 0, "retry_wait_seconds": 0.01, **settings}

@@ -62,7 +62,9 @@ async def serve_http2(state: HttpServer, reader: asyncio.StreamReader, writer: a
         elif asked.path == "/bomb":
             body, encoding = gzip.compress(b"\0" * (64 << 20), 9), "gzip"
         elif asked.path == "/echo":
-            body = json.dumps({"method": asked.method, "target": asked.target, "headers": asked.headers, "body": asked.body.decode()}).encode()
+            body = json.dumps(
+                {"method": asked.method, "target": asked.target, "headers": asked.headers, "body": asked.body.decode()}
+            ).encode()
         headers = [(":status", "200"), ("content-type", kind), ("content-length", str(len(body)))]
         connection.send_headers(stream, headers + ([("content-encoding", encoding)] if encoding else []))
         await send(stream, body)
@@ -78,7 +80,10 @@ async def serve_http2(state: HttpServer, reader: asyncio.StreamReader, writer: a
         while data := await reader.read(65536):
             for event in connection.receive_data(data):
                 if isinstance(event, h2.events.RequestReceived):
-                    waiting[event.stream_id] = ({name.decode(): value.decode("latin-1") for name, value in event.headers or []}, bytearray())
+                    waiting[event.stream_id] = (
+                        {name.decode(): value.decode("latin-1") for name, value in event.headers or []},
+                        bytearray(),
+                    )
                 elif isinstance(event, h2.events.DataReceived):
                     waiting[event.stream_id][1].extend(event.data or b"")
                     connection.acknowledge_received_data(event.flow_controlled_length or 0, event.stream_id)

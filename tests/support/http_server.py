@@ -67,7 +67,11 @@ def authority(folder: Path) -> Authority:
 
 def response(body: bytes = b"", status: str = "200 OK", **headers: str) -> bytes:
     """Return a whole response; names of headers are written with _ for -."""
-    lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *(f"{name.replace('_', '-')}: {value}" for name, value in headers.items())]
+    lines = [
+        f"HTTP/1.1 {status}",
+        f"Content-Length: {len(body)}",
+        *(f"{name.replace('_', '-')}: {value}" for name, value in headers.items()),
+    ]
     return "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + body
 
 

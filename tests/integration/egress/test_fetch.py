@@ -38,14 +38,22 @@ async def test_a_response_has_status_headers_and_body(server: HttpServer) -> Non
     )
     assert got.header("content-type") == "application/json"
     [call] = run.calls
-    assert (call.status, call.method, call.policy, call.address, call.received) == (200, "GET", "allow_private (127.0.0.1:*)", "127.0.0.1", 22)
+    assert (call.status, call.method, call.policy, call.address, call.received) == (
+        200,
+        "GET",
+        "allow_private (127.0.0.1:*)",
+        "127.0.0.1",
+        22,
+    )
     assert call.timing.connect is not None and call.timing.first_byte is not None and call.timing.total is not None
     json.dumps(call.to_dict())
 
 
 async def test_what_is_sent_is_what_the_task_wrote_and_what_belongs_to_it(server: HttpServer) -> None:
     async with egress(user_agent="probe/1") as service:
-        got = await get(service.for_run(None), f"{server.url}/echo", method="post", body=b"hello", headers={"X-One": "1", "Content-Length": "99"})
+        got = await get(
+            service.for_run(None), f"{server.url}/echo", method="post", body=b"hello", headers={"X-One": "1", "Content-Length": "99"}
+        )
     told = json.loads(got.body)
     assert (told["method"], told["body"], told["headers"]["x-one"]) == ("POST", "hello", "1")
     assert told["headers"]["content-length"] == "5" and told["headers"]["user-agent"] == "probe/1"
@@ -72,7 +80,10 @@ async def test_every_status_is_a_response(server: HttpServer, status: int) -> No
         assert (await get(service.for_run(None), f"{server.url}/status/{status}")).status == status
 
 
-@pytest.mark.parametrize(("path", "body"), [("/chunked", b"one two three"), ("/gzip", b"plain text " * 100), ("/deflate", b"deflated"), ("/deflate/raw", b"deflated")])
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [("/chunked", b"one two three"), ("/gzip", b"plain text " * 100), ("/deflate", b"deflated"), ("/deflate/raw", b"deflated")],
+)
 async def test_bodies_are_whole_however_they_come(server: HttpServer, path: str, body: bytes) -> None:
     async with egress() as service:
         assert (await get(service.for_run(None), server.url + path)).body == body
