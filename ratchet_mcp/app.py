@@ -13,10 +13,11 @@ import anyio
 
 from ratchet_mcp import __version__
 from ratchet_mcp.errors import InternalError, RatchetError
-from ratchet_mcp.hosting import Hosted, sole_error
+from ratchet_mcp.hosting import Hosted, OnDemand, sole_error
 from ratchet_mcp.security.principal import LOCAL, Principal
 
 if TYPE_CHECKING:
+    from ratchet_mcp.egress.service import Egress
     from ratchet_mcp.engine.pool import WorkerPool
     from ratchet_mcp.engine.run import ProgressUpdate
     from ratchet_mcp.execution.models import Origin
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from ratchet_mcp.settings import Settings
     from ratchet_mcp.store.store import Store
 
+EGRESS_START_SECONDS = 10.0
+"""What starting the network may take; it only reads its settings."""
+
 START_MARGIN_SECONDS = 30.0
 """What starting may take beyond the limits that the settings name for its parts."""
 
@@ -32,12 +36,15 @@ START_MARGIN_SECONDS = 30.0
 class Ratchet:
     """Every service of one server, started. Made by `Ratchet.open(settings)`."""
 
-    def __init__(self, settings: Settings, catalog: Catalog, pool: WorkerPool, store: Store, executions: Executions) -> None:
+    def __init__(
+        self, settings: Settings, catalog: Catalog, pool: WorkerPool, store: Store, executions: Executions, egress: OnDemand[Egress]
+    ) -> None:
         self.settings = settings
         self.catalog = catalog
         self.pool = pool
         self.store = store
         self.executions = executions
+        self._egress = egress
         self.started_at = datetime.now(UTC)
         self._started = time.monotonic()
 
@@ -48,6 +55,10 @@ class Ratchet:
         Raises the `RatchetError` of the part that failed: `StoreFailed`, `WorkerStartFailed`, `IsolationInsufficient`, …
         """
         return _open(settings)
+
+    async def egress(self) -> Egress:
+        """Return the service that reaches the network; it starts when it is first asked for. Raises `SettingsInvalid`."""
+        return await self._egress.get()
 
     async def execute(
         self,
@@ -162,7 +173,9 @@ class LazyRatchet:
             from loguru import logger
 
             logger.opt(exception=error).error("Ratchet stopped on a defect")
-            self._error = InternalError(f"Ratchet could not start: {type(error).__name__}.", hint="The log of the server has the traceback.")
+            self._error = InternalError(
+                f"Ratchet could not start: {type(error).__name__}.", hint="The log of the server has the traceback."
+            )
         finally:
             self._ratchet = None
             self._ready.set()
@@ -175,6 +188,7 @@ async def _open(settings: Settings) -> AsyncGenerator[Ratchet]:
             pool = Hosted("the worker pool", lambda: _pool(settings))
             store = Hosted("the store", lambda: _store(settings))
             catalog = Hosted("the catalog", lambda: _catalog(settings))
+            egress = OnDemand("the network", lambda: _egress(settings), services, EGRESS_START_SECONDS)
             bound = settings.engine.start_timeout_seconds + settings.store.busy_timeout_seconds + START_MARGIN_SECONDS
             try:
                 async with anyio.create_task_group() as starting:
@@ -182,9 +196,10 @@ async def _open(settings: Settings) -> AsyncGenerator[Ratchet]:
                         starting.start_soon(part.start, services, bound)
                 from ratchet_mcp.execution.service import Executions
 
-                async with Executions(pool.value, store.value, catalog.value, settings) as executions:
-                    yield Ratchet(settings, catalog.value, pool.value, store.value, executions)
+                async with Executions(pool.value, store.value, catalog.value, settings, egress.get) as executions:
+                    yield Ratchet(settings, catalog.value, pool.value, store.value, executions, egress)
             finally:
+                await egress.stop()
                 for part in (pool, catalog, store):
                     await part.stop()
     except BaseExceptionGroup as group:
@@ -195,7 +210,7 @@ async def _open(settings: Settings) -> AsyncGenerator[Ratchet]:
 async def _pool(settings: Settings) -> AsyncGenerator[WorkerPool]:
     from ratchet_mcp.engine.pool import WorkerPool
 
-    async with WorkerPool(settings.engine, settings.limits) as pool:
+    async with WorkerPool(settings.engine, settings.limits, fetch_bytes=settings.network.request_bytes) as pool:
         yield pool
 
 
@@ -206,6 +221,14 @@ async def _store(settings: Settings) -> AsyncGenerator[Store]:
     store_class = await import_store()
     async with store_class.open(settings.store) as store:
         yield store
+
+
+@asynccontextmanager
+async def _egress(settings: Settings) -> AsyncGenerator[Egress]:
+    from ratchet_mcp.egress.service import Egress
+
+    async with Egress(settings.network) as egress:
+        yield egress
 
 
 @asynccontextmanager

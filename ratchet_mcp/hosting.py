@@ -11,7 +11,7 @@ import anyio
 from anyio.abc import TaskGroup
 from anyio.lowlevel import checkpoint_if_cancelled
 
-from ratchet_mcp.errors import InternalError
+from ratchet_mcp.errors import InternalError, Interrupted
 
 T = TypeVar("T")
 
@@ -78,6 +78,40 @@ class Hosted(Generic[T]):
         finally:
             self._closed.set()
             self._settled.set()
+
+
+class OnDemand(Generic[T]):
+    """A service that starts when it is first asked for, in a task of `services`. A failed start is tried again by the next who asks."""
+
+    def __init__(self, name: str, open_service: Callable[[], AbstractAsyncContextManager[T]], services: TaskGroup, seconds: float) -> None:
+        self._name = name
+        self._open_service = open_service
+        self._services = services
+        self._seconds = seconds
+        self._lock = anyio.Lock()
+        self._hosted: Hosted[T] | None = None
+        self._stopped = False
+
+    async def get(self) -> T:
+        """Return the service. Raises what its start raises, and `Interrupted` when it has been stopped."""
+        if self._hosted is not None:
+            return self._hosted.value
+        async with self._lock:
+            if self._stopped:
+                raise Interrupted("The server is stopping.")
+            if self._hosted is None:
+                hosted = Hosted(self._name, self._open_service)
+                await hosted.start(self._services, self._seconds)
+                self._hosted = hosted
+            return self._hosted.value
+
+    async def stop(self) -> None:
+        """Leave the service, if it was ever started."""
+        self._stopped = True
+        with anyio.CancelScope(shield=True):
+            async with self._lock:
+                if self._hosted is not None:
+                    await self._hosted.stop()
 
 
 def sole_error(group: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -12,6 +12,7 @@ import orjson
 
 from ratchet_mcp import errors
 from ratchet_mcp.engine import outcome
+from ratchet_mcp.engine.course import read_events
 from ratchet_mcp.engine.depth import nested_deeper
 from ratchet_mcp.engine.frames import Violation
 from ratchet_mcp.engine.run import LogLine, ProgressUpdate, RunHost, RunOutcome, RunRequest
@@ -34,6 +35,8 @@ class ActiveRun:
         self.calls: dict[int, anyio.CancelScope] = {}
         self.call_bytes = 0
         self.open_calls = 0
+        self.calls_made = 0
+        self.cancels = 0
         self.holds_slot = True
         self.recycle = False
         self.lost = False
@@ -109,11 +112,14 @@ class ActiveRun:
             raise Violation("a result without output and without error")
         if error is None:
             error = self._too_large(output)
+        events = () if self.request.course is None else read_events(frame["ended"].get("events", []))
+        if events is None:
+            raise Violation("events that are none")
         if error is None:
             self._check_json(output)
-            self._finish(RunOutcome(output, warnings=outcome.warnings_of(frame["ended"])))
+            self._finish(RunOutcome(output, warnings=outcome.warnings_of(frame["ended"]), events=events))
         else:
-            self._finish(RunOutcome(error=error))
+            self._finish(RunOutcome(error=error, events=events))
 
     @staticmethod
     def _check_json(output: str) -> None:

@@ -12,7 +12,7 @@ import anyio.abc
 
 from ratchet_mcp import errors
 from ratchet_mcp.engine import selection
-from ratchet_mcp.engine.process import WorkerProcess
+from ratchet_mcp.engine.process import FETCH_BYTES, WorkerProcess
 from ratchet_mcp.engine.usage import measure
 from ratchet_mcp.settings.engine import EngineSettings, Limits
 
@@ -40,6 +40,8 @@ class Fleet:
         on_call: Callable[[WorkerProcess, dict[str, Any]], None],
         on_idle: Callable[[], None],
         on_refusal: Callable[[errors.RatchetError], None],
+        *,
+        fetch_bytes: int = FETCH_BYTES,
     ) -> None:
         self._settings = settings
         self._limits = limits
@@ -47,6 +49,7 @@ class Fleet:
         self._on_call = on_call
         self._on_idle = on_idle
         self._on_refusal = on_refusal
+        self._fetch_bytes = fetch_bytes
         self._choose = selection.strategy(settings.selection, settings.max_tasks_per_worker)
         self._workers: dict[str, WorkerProcess] = {}
         self._processes: set[WorkerProcess] = set()  # also those that are on their way out
@@ -152,7 +155,7 @@ class Fleet:
 
     def _hire(self) -> WorkerProcess:
         self._started += 1
-        worker = WorkerProcess(f"w{self._started}", self._limits, self._on_call, self._on_exit)
+        worker = WorkerProcess(f"w{self._started}", self._limits, self._on_call, self._on_exit, fetch_bytes=self._fetch_bytes)
         self._workers[worker.id] = worker
         self._processes.add(worker)
         return worker

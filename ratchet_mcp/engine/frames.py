@@ -75,6 +75,7 @@ FIELDS: dict[str, dict[str, Check]] = {
     "ready": {"worker": _text, "isolation": _text, "missing": _texts, "pid": _integer, "python": _text},
     "start_failed": {"message": _text},
     "host_call": {"id": _text, "call": _integer, "method": _text, "arguments": _text},
+    "host_cancel": {"id": _text, "call": _integer},
     "log": {"id": _text, "at": _time, "level": _text, "message": _text},
     "progress": {"id": _text, "at": _time, "value": _text},
     "limit": {"id": _text, "code": _text},

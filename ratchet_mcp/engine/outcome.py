@@ -38,7 +38,7 @@ def warnings_of(ended: dict[str, Any]) -> list[str]:
     if not isinstance(left, dict):
         return []
     found: list[str] = []
-    for key, what in (("timers", "timer(s)"), ("calls", "call(s) of other tasks")):
+    for key, what in (("timers", "timer(s)"), ("calls", "call(s) (fetch, tasks.call)")):
         count = left.get(key)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
         if isinstance(count, int) and count > 0:
             found.append(f"The task returned while {count} {what} were still pending; they were cancelled. Await them if they matter.")

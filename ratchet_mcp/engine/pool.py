@@ -16,7 +16,7 @@ from ratchet_mcp.engine.active import ActiveRun
 from ratchet_mcp.engine.breaker import Breaker
 from ratchet_mcp.engine.calls import HostCalls
 from ratchet_mcp.engine.fleet import Fleet
-from ratchet_mcp.engine.process import WorkerProcess
+from ratchet_mcp.engine.process import FETCH_BYTES, WorkerProcess
 from ratchet_mcp.engine.run import OnStart, RunHost, RunOutcome, RunRequest
 from ratchet_mcp.engine.slots import Slots
 from ratchet_mcp.engine.watchdog import Watchdog
@@ -27,18 +27,21 @@ class WorkerPool:
     """An elastic pool of confined worker processes; an asynchronous context manager.
 
     At most `max_workers` runs at a time hold a slot. A run that waits for a task it called gives its slot back meanwhile, so
-    chains of calls cannot starve themselves; such parents may keep up to `max_waiting_parents` further processes.
+    chains of calls cannot starve themselves; such parents may keep up to `max_waiting_parents` further processes. `fetch_bytes` is the
+    size of the largest body that a task may send.
     """
 
-    def __init__(self, settings: EngineSettings, limits: Limits) -> None:
+    def __init__(self, settings: EngineSettings, limits: Limits, *, fetch_bytes: int = FETCH_BYTES) -> None:
         self._settings = settings
         self._queue: deque[asyncio.Future[WorkerProcess]] = deque()
         self._tasks = anyio.create_task_group()
         self._closing = False
         self._breaker = Breaker(settings)
         self._slots = Slots(settings.max_workers, settings.max_waiting_parents, self._dispatch)
-        self._calls = HostCalls(limits, self._slots, self._tasks)
-        self._fleet = Fleet(settings, limits, self._tasks, self._calls.on_call, self._dispatch, self._refuse_waiting)
+        self._calls = HostCalls(limits, self._slots, self._tasks, fetch_bytes=fetch_bytes)
+        self._fleet = Fleet(
+            settings, limits, self._tasks, self._calls.on_call, self._dispatch, self._refuse_waiting, fetch_bytes=fetch_bytes
+        )
         self._watchdog = Watchdog(lambda: self._fleet.workers)
 
     # ------------------------------------------------------------ life

@@ -20,6 +20,7 @@ from loguru import logger
 from ratchet_mcp import errors
 from ratchet_mcp.engine import frames
 from ratchet_mcp.engine.active import ActiveRun
+from ratchet_mcp.engine.course import Course
 from ratchet_mcp.engine.protocol import SCRIPT_CACHE, VERSION
 from ratchet_mcp.settings.engine import EngineSettings, Limits
 
@@ -31,6 +32,9 @@ MAX_STDERR = 8 << 20
 MAX_UNASKED = 1000
 """Frames that belong to nothing which a worker may send between two runs."""
 
+FETCH_BYTES = 4 << 20
+"""The largest body that a task may send, unless the settings say otherwise (`network.request_bytes`)."""
+
 SCRIPT_CACHE_BYTES = 16 << 20
 """What a worker's cached scripts may take together: they count as its memory."""
 
@@ -38,6 +42,16 @@ STOP_SECONDS = 2.0
 """How long a worker that was asked to end may take."""
 
 CRASH_SIGNALS = {signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGTRAP} if sys.platform != "win32" else set[Any]()
+
+
+def fetch_arguments(fetch_bytes: int) -> int:
+    """Return how long the arguments of a fetch can be: its body as base64, and what else there is to say."""
+    return fetch_bytes * 4 // 3 + (1 << 20)
+
+
+def _course_frame(course: Course) -> dict[str, Any]:
+    events = [[event.kind, event.number, event.at] for event in course.events]
+    return {"started_ms": course.started_ms, "seed": course.seed, "events": events}
 
 
 def module_paths() -> list[str]:
@@ -70,6 +84,8 @@ class WorkerProcess(asyncio.SubprocessProtocol):
         limits: Limits,
         on_call: Callable[[WorkerProcess, dict[str, Any]], None],
         on_exit: Callable[[WorkerProcess], None],
+        *,
+        fetch_bytes: int = FETCH_BYTES,
     ) -> None:
         self.id = worker_id
         self.pid = 0
@@ -83,7 +99,8 @@ class WorkerProcess(asyncio.SubprocessProtocol):
         self.pinged_at: float | None = None
         self._on_call = on_call
         self._on_exit = on_exit
-        self._lines = frames.LineSplitter(6 * max(limits.output_bytes, limits.input_bytes) + (1 << 16))
+        self._fetch_bytes = fetch_bytes
+        self._lines = frames.LineSplitter(max(6 * max(limits.output_bytes, limits.input_bytes), fetch_arguments(fetch_bytes)) + (1 << 16))
         self._memory_mb = limits.memory_mb
         self._stderr = bytearray()
         self._printed = 0
@@ -92,6 +109,8 @@ class WorkerProcess(asyncio.SubprocessProtocol):
         self._script_bytes = 0
         self._ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._exited = anyio.Event()
+        self._writable = asyncio.Event()
+        self._writable.set()
         self._process: asyncio.SubprocessTransport | None = None
         self._stdin: asyncio.WriteTransport | None = None
 
@@ -171,6 +190,10 @@ class WorkerProcess(asyncio.SubprocessProtocol):
                 self.active.fail(errors.MemoryLimit("The run called tasks faster than it read their answers, and too many were waiting."))
                 self.kill()
 
+    async def writable(self) -> None:
+        """Wait until the worker has read most of what it was sent, or is gone."""
+        await self._writable.wait()
+
     def execute(self, active: ActiveRun) -> None:
         """Let the worker start a run; `active.ended` tells when it is over."""
         request = active.request
@@ -195,7 +218,10 @@ class WorkerProcess(asyncio.SubprocessProtocol):
                 "log_bytes": request.limits.log_bytes,
                 "output_bytes": request.limits.output_bytes,
                 "input_bytes": request.limits.input_bytes,
+                "fetch_bytes": self._fetch_bytes,
             },
+            **({"secrets": orjson.dumps(request.secrets).decode()} if request.secrets else {}),
+            **({} if request.course is None else {"course": _course_frame(request.course)}),
             **({} if known else {"script": request.script}),
             **({"forget": True} if forget else {}),
         )
@@ -212,6 +238,14 @@ class WorkerProcess(asyncio.SubprocessProtocol):
         self.send("ping", id=str(self.runs))
 
     # ------------------------------------------------------------ asyncio.SubprocessProtocol
+    def pause_writing(self) -> None:
+        """Note that the worker reads slower than it is written to (asyncio)."""
+        self._writable.clear()
+
+    def resume_writing(self) -> None:
+        """Note that the worker has caught up (asyncio)."""
+        self._writable.set()
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the process' pipes (asyncio)."""
         self._process = cast(asyncio.SubprocessTransport, transport)
@@ -258,6 +292,7 @@ class WorkerProcess(asyncio.SubprocessProtocol):
         if self.active is not None:
             self.active.died(description, by_signal=by_signal)
         self._exited.set()
+        self._writable.set()
         self._on_exit(self)
 
     # ------------------------------------------------------------ frames
@@ -293,7 +328,7 @@ class WorkerProcess(asyncio.SubprocessProtocol):
                 active.on_limit(frame)
             case "lost":
                 active.lost = True
-            case "host_call":
+            case "host_call" | "host_cancel":
                 self._on_call(self, frame)
             case _:
                 raise frames.Violation(f"a {kind} frame during a run")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
+from ratchet_mcp.engine.course import Course, Event
 from ratchet_mcp.engine.observe import Observation, Observed
 from ratchet_mcp.errors import RatchetError
 
@@ -81,6 +82,7 @@ class RunRequest:
     `file` are the code as its author sees it, for code frames; `locate` maps places in the prepared code to places in it. `key`
     identifies the task for the circuit breaker. `input_json` is JSON text. `context` is what the task sees as its second argument.
     `depth` counts `tasks.call` nesting, 0 for a run that was asked for from outside. A run with `observe` uses a debugging worker.
+    One with a `course` can be repeated, or repeats another one. `secrets` are the handles that the task finds in `context.secrets`.
     """
 
     execution_id: str
@@ -95,11 +97,16 @@ class RunRequest:
     file: str = "main.js"
     locate: Locate | None = None
     observe: Observation | None = None
+    course: Course | None = None
+    secrets: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(slots=True)
 class RunOutcome:
-    """How a run ended. `output_json` is JSON text of a successful run; otherwise `error` is set. Times in milliseconds."""
+    """How a run ended. `output_json` is JSON text of a successful run; otherwise `error` is set. Times in milliseconds.
+
+    `events` are those of a run with a `course`.
+    """
 
     output_json: str | None = None
     error: RatchetError | None = None
@@ -108,6 +115,7 @@ class RunOutcome:
     worker_id: str | None = None
     warnings: list[str] = field(default_factory=list[str])
     observed: Observed | None = None
+    events: tuple[Event, ...] = ()
 
 
 OnStart = Callable[[], None]

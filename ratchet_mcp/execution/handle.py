@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from ratchet_mcp.engine.course import Course
 from ratchet_mcp.engine.observe import Observed
 from ratchet_mcp.execution.keeper import cancelled
 from ratchet_mcp.execution.live import Live
@@ -30,6 +31,11 @@ class Handle:
     def observed(self) -> Observed | None:
         """Return what was seen of a run that was started with `observe`, once it has ended."""
         return self._live.observed
+
+    @property
+    def course(self) -> Course | None:
+        """Return the course that a run took which was started with one, once it has ended; with it, the run can be repeated."""
+        return self._live.course
 
     def cancel(self, reason: str | None = None) -> None:
         """Kill the run; without effect when it has ended."""

@@ -7,17 +7,21 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 from loguru import logger
 
+from ratchet_mcp.engine.course import Course, Event
 from ratchet_mcp.engine.observe import Observed
 from ratchet_mcp.engine.run import LogLine, ProgressUpdate, RunRequest
 from ratchet_mcp.errors import RatchetError
 from ratchet_mcp.execution.models import Execution, Status
 from ratchet_mcp.security.principal import Principal
 from ratchet_mcp.tasks.definition import Task
+
+if TYPE_CHECKING:
+    from ratchet_mcp.egress.service import RunNetwork
 
 Calling = Callable[["Live", str, Any], Awaitable[Any]]
 
@@ -33,6 +37,7 @@ class Live:
         principal: Principal,
         calling: Calling,
         on_progress: Callable[[ProgressUpdate], None] | None = None,
+        network: RunNetwork | None = None,
     ) -> None:
         self.execution = execution
         self.task = task
@@ -46,6 +51,12 @@ class Live:
         self.written = 0
         self.marked = False
         self.children: set[Live] = set()
+        self.network = network
+        self.given_network: RunNetwork | None = None
+        self.lent_network: RunNetwork | None = None
+        self.calls_made = 0
+        self.course: Course | None = None
+        self.child_courses: dict[int, Course] = {}
         self.created = time.perf_counter()
         self.deadline: float | None = None
         self._ended = asyncio.Event()
@@ -75,6 +86,16 @@ class Live:
     async def call(self, method: str, arguments: Any) -> Any:
         """Answer a call of the task. Raises `RatchetError`."""
         return await self._calling(self, method, arguments)
+
+    def take_course(self, events: tuple[Event, ...]) -> None:
+        """Keep the course that the run took, with those of the tasks that it called."""
+        if self.request.course is not None:
+            children = tuple(course for _, course in sorted(self.child_courses.items()))
+            self.course = self.request.course.taken(events, children)
+
+    def http_calls(self) -> list[dict[str, Any]]:
+        """Return the fetches of the run so far, as JSON."""
+        return [] if self.network is None else [call.to_dict() for call in self.network.calls]
 
     # ------------------------------------------------------------ ending it
     def end(self, error: RatchetError) -> None:

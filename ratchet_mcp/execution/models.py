@@ -43,7 +43,7 @@ class Execution:
 
     Times are UTC; durations are milliseconds. `error` has the shape of `RatchetError.to_dict()`. `output` is only meaningful when
     `status` is `completed`. `task` is the name (`<javascript>` for an unsaved function), `parent_id`
-    the execution whose `tasks.call` started it.
+    the execution whose `tasks.call` started it. `http` lists its fetches (`egress.calls.HttpCall.to_dict()`).
     """
 
     id: str
@@ -67,11 +67,12 @@ class Execution:
     parent_id: str | None = None
     attempt: int = 1
     warnings: list[str] = field(default_factory=list[str])
+    http: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
 
 
 @dataclass(frozen=True, slots=True)
 class ExecutionPage:
-    """Executions, newest first, without input, output, limits, progress and warnings; `error` holds code, message and retryable."""
+    """Executions, newest first, without input, output, limits, progress, warnings and http; `error` holds code, message and retryable."""
 
     executions: list[Execution]
     next_cursor: str | None

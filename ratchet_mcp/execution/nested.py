@@ -15,32 +15,32 @@ if TYPE_CHECKING:
     from ratchet_mcp.execution.service import Executions
     from ratchet_mcp.registry.catalog import Catalog
 
-CALL = "tasks.call"
 PARENT_ENDED = "The execution that called this task has ended."
 
 
 class NestedCalls:
-    """Answers the host calls of running tasks."""
+    """Answers the host call `tasks.call` of running tasks."""
 
     def __init__(self, executions: Executions, catalog: Catalog, depth: int) -> None:
         self._executions = executions
         self._catalog = catalog
         self._depth = depth
 
-    async def __call__(self, parent: Live, method: str, arguments: Any) -> Any:
+    async def __call__(self, parent: Live, arguments: Any) -> Any:
         """Run the task that a parent calls, as the same principal, within the parent's time; returns its output.
 
         Raises the called task's error, and `InvalidArgument`, `CallDepthExceeded`, `TimedOut`, `TaskNotFound`, `InputInvalid`, …
         """
-        if method != CALL:
-            raise InvalidArgument(f"A task cannot call {method!r}.")
         reference, value = _arguments(arguments)
+        number = parent.calls_made
+        parent.calls_made += 1
         if parent.request.depth + 1 > self._depth:
             raise CallDepthExceeded(
                 f"tasks.call was nested deeper than engine.call_depth = {self._depth}.", details={"limit": self._depth, "task": reference}
             )
         task = await self._catalog.resolve(reference)
-        child = await self._executions.start_nested(task, value, parent=parent, seconds=_remaining(parent))
+        course = None if parent.request.course is None else parent.request.course.of_child(number)
+        child = await self._executions.start_nested(task, value, parent=parent, seconds=_remaining(parent), course=course)
         parent.children.add(child)
         try:
             await child.wait(None)
@@ -49,6 +49,8 @@ class NestedCalls:
             raise
         finally:
             parent.children.discard(child)
+            if child.course is not None:
+                parent.child_courses[number] = child.course
         return _answer(child.execution)
 
 

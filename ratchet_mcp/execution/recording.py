@@ -21,7 +21,7 @@ SHARED = (
 def to_record(execution: Execution, *, input_json: str | None = None, output_json: str | None = None) -> ExecutionRecord:
     """Return the row of an execution; big values go in as the text that they already are."""
     values: dict[str, Any] = {name: getattr(execution, name) for name in SHARED}
-    record = ExecutionRecord(status=execution.status.value, origin=execution.origin.value, **values)
+    record = ExecutionRecord(status=execution.status.value, origin=execution.origin.value, http_calls=execution.http or None, **values)
     record.input = None if input_json is None else JsonText(input_json)
     record.output = None if output_json is None else JsonText(output_json)
     if record.error is not None:
@@ -34,7 +34,14 @@ def to_record(execution: Execution, *, input_json: str | None = None, output_jso
 def to_execution(record: ExecutionRecord) -> Execution:
     """Return the execution of a row."""
     values: dict[str, Any] = {name: getattr(record, name) for name in SHARED}
-    return Execution(status=Status(record.status), origin=Origin(record.origin), input=record.input, output=record.output, **values)
+    return Execution(
+        status=Status(record.status),
+        origin=Origin(record.origin),
+        input=record.input,
+        output=record.output,
+        http=record.http_calls or [],
+        **values,
+    )
 
 
 def task_record(task: Task) -> TaskRecord | None:

@@ -37,6 +37,7 @@ class Runner:
             with live.scope:
                 outcome = await self._pool.run(live.request, live, live.on_start)
                 live.observed = outcome.observed
+                live.take_course(outcome.events)
         except anyio.get_cancelled_exc_class():
             live.end(Interrupted("The server stopped before the run ended."))
             raise
@@ -51,6 +52,7 @@ class Runner:
         try:
             for child in tuple(live.children):
                 child.end(Cancelled(PARENT_ENDED, details={"reason": PARENT_ENDED}))
+            await _close_network(live)
             try:
                 text = await settle(live, outcome)
             except Exception as error:
@@ -98,6 +100,18 @@ async def _result(future: asyncio.Future[None] | None) -> RatchetError | None:
     except RatchetError as error:
         return error
     return None
+
+
+async def _close_network(live: Live) -> None:
+    """End what the run still asks of the network, and keep the list of its fetches."""
+    if live.network is None:
+        return
+    try:
+        if live.network is not live.lent_network:
+            await live.network.close()
+        live.execution.http = live.http_calls()
+    except Exception as error:
+        logger.opt(exception=error).error("The network of execution {} could not be closed", live.execution.id)
 
 
 def _defect(error: Exception) -> InternalError:

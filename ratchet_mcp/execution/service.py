@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -13,14 +14,17 @@ import anyio
 import anyio.to_thread
 import uuid_utils
 
+from ratchet_mcp.engine.course import Course
 from ratchet_mcp.engine.observe import Observation
 from ratchet_mcp.engine.run import LogLine, Pool, ProgressUpdate, RunLimits, RunRequest
 from ratchet_mcp.errors import ExecutionFinished, ExecutionNotFound, Interrupted
 from ratchet_mcp.execution import listing
+from ratchet_mcp.execution.fetching import Fetches, OpenEgress
 from ratchet_mcp.execution.handle import Handle
 from ratchet_mcp.execution.keeper import Keeper
 from ratchet_mcp.execution.limits import run_limits
 from ratchet_mcp.execution.live import Live
+from ratchet_mcp.execution.methods import FETCH, TASKS_CALL, HostMethods
 from ratchet_mcp.execution.models import Execution, ExecutionPage, Origin, Status
 from ratchet_mcp.execution.nested import NestedCalls
 from ratchet_mcp.execution.outcome import LARGE, check_input
@@ -33,6 +37,7 @@ from ratchet_mcp.settings import Settings
 from ratchet_mcp.tasks.definition import Task
 
 if TYPE_CHECKING:
+    from ratchet_mcp.egress.service import RunNetwork
     from ratchet_mcp.registry.catalog import Catalog
     from ratchet_mcp.store.store import Store
 
@@ -50,14 +55,15 @@ STOPPING = "The server stopped before the run ended."
 class Executions:
     """Every run of this server, and the history of all. An async context manager: leaving it ends and records what still runs."""
 
-    def __init__(self, pool: Pool, store: Store, catalog: Catalog, settings: Settings) -> None:
+    def __init__(self, pool: Pool, store: Store, catalog: Catalog, settings: Settings, open_egress: OpenEgress | None = None) -> None:
         self._store = store
         self._settings = settings
         self._live: dict[str, Live] = {}
         self._keeper = Keeper(store, self._live.values())
         self._runner = Runner(pool, store, self._keeper, self._live)
         self._preparation = Preparation()
-        self._calls = NestedCalls(self, catalog, settings.engine.call_depth)
+        self._fetches = Fetches(open_egress)
+        self._calls = HostMethods({TASKS_CALL: NestedCalls(self, catalog, settings.engine.call_depth), FETCH: self._fetches})
         self._tasks = anyio.create_task_group()
         self._closing = False
         self._total = 0
@@ -91,10 +97,14 @@ class Executions:
         parent: Execution | None = None,
         attempt: int = 1,
         observe: Observation | None = None,
+        network: RunNetwork | None = None,
+        course: Course | None = None,
     ) -> Handle:
         """Validate the input and start a run; the answer of `Handle.wait` is given when its rows are durable.
 
-        A run with `observe` is looked into, and `Handle.observed` has what was seen.
+        A run with `observe` is looked into, and `Handle.observed` has what was seen. `network` takes the place of the network that the
+        settings give the task; it is also that of the tasks which the run calls, and is closed with the run. A run with a `course` can be
+        repeated (`Handle.course`), or repeats another one.
 
         Raises `InputInvalid`, `InputTooLarge`, `TaskInvalid`, `TaskSyntaxError`, `InvalidArgument`, `Busy` and `Interrupted` (the server
         stops) before anything runs or is recorded.
@@ -103,22 +113,33 @@ class Executions:
         prepared = await self._preparation.of(task)
         text = await self._take_input(task, input, limits)
         caller = None if parent is None else self._live.get(parent.id)
-        live = self._make(task, prepared, text, limits, origin, principal, attempt, caller, parent and parent.id, on_progress, observe)
+        own = network or await self._network_for_secrets(task, limits)
+        live = self._make(
+            task, prepared, text, limits, origin, principal, attempt, caller, parent and parent.id, on_progress, observe, own, course
+        )
+        live.given_network = network
         live.execution.input = input
         self._launch(live, prepared)
         return Handle(live)
 
-    async def start_nested(self, task: Task, input: Any, *, parent: Live, seconds: float) -> Live:
+    async def start_nested(self, task: Task, input: Any, *, parent: Live, seconds: float, course: Course | None = None) -> Live:
         """Start a run for a running task, as its principal and within `seconds`. Raises what `start` raises."""
         own = run_limits(self._settings.limits, task_seconds=task.timeout_seconds)
         limits = own if own.timeout_seconds <= seconds else run_limits(self._settings.limits, asked_seconds=seconds)
         prepared = await self._preparation.of(task)
         text = await self._take_input(task, input, limits)
         caller = parent.execution
-        live = self._make(task, prepared, text, limits, caller.origin, parent.principal, 1, parent, caller.id, None)
+        lent = parent.given_network
+        network = lent or await self._network_for_secrets(task, limits)
+        live = self._make(task, prepared, text, limits, caller.origin, parent.principal, 1, parent, caller.id, None, None, network, course)
+        live.given_network = live.lent_network = lent
         live.execution.input = input
         self._launch(live, prepared)
         return live
+
+    async def _network_for_secrets(self, task: Task, limits: RunLimits) -> RunNetwork | None:
+        """Give a run its network before it starts when there are secrets, so that it finds their handles."""
+        return await self._fetches.network_of(task, limits) if self._settings.network.secrets else None
 
     async def _take_input(self, task: Task, value: Any, limits: RunLimits) -> str:
         def take() -> str:
@@ -148,6 +169,8 @@ class Executions:
         parent_id: str | None,
         on_progress: Callable[[ProgressUpdate], None] | None,
         observe: Observation | None = None,
+        network: RunNetwork | None = None,
+        course: Course | None = None,
     ) -> Live:
         execution = Execution(
             id=str(uuid_utils.uuid7()),
@@ -161,9 +184,10 @@ class Executions:
             parent_id=parent_id,
             attempt=attempt,
         )
-        context: dict[str, Any] = {"executionId": execution.id, "task": task.name, "version": task.version, "attempt": attempt}
+        told_id = execution.id if course is None or course.execution_id is None else course.execution_id
+        context: dict[str, Any] = {"executionId": told_id, "task": task.name, "version": task.version, "attempt": attempt}
         if parent_id is not None:
-            context["parentId"] = parent_id
+            context["parentId"] = parent_id if caller is None else caller.request.context["executionId"]
         depth = 0 if caller is None else caller.request.depth + 1
         request = RunRequest(
             execution.id,
@@ -178,8 +202,10 @@ class Executions:
             task.code_file,
             prepared.locate,
             observe,
+            None if course is None else replace(course, execution_id=told_id),
+            {} if network is None else {name: network.secrets.handle(name) for name in network.secrets.names},
         )
-        return Live(execution, task, request, principal, self._calls, on_progress)
+        return Live(execution, task, request, principal, self._calls, on_progress, network)
 
     def _launch(self, live: Live, prepared: Prepared) -> None:
         """Record that a run begins and let it run. Raises `Busy` and `Interrupted`."""
@@ -203,6 +229,7 @@ class Executions:
         id = _normal(id)
         live = self._live.get(id)
         if live is not None:
+            live.execution.http = live.http_calls()
             return live.execution
         unrecorded = self._keeper.unrecorded.get(id)
         if unrecorded is not None:

@@ -43,7 +43,9 @@ LISTED = (
 DETAILED = ("limits", "progress", "warnings")
 _SUMMARY = select(*(EXECUTIONS.c[name] for name in LISTED), EXECUTIONS.c.error_code, EXECUTIONS.c.error_message)
 _WHOLE = (
-    _SUMMARY.add_columns(*(EXECUTIONS.c[name] for name in DETAILED), INPUTS.c.input, RESULTS.c.output, RESULTS.c.error)
+    _SUMMARY.add_columns(
+        *(EXECUTIONS.c[name] for name in DETAILED), INPUTS.c.input, RESULTS.c.output, RESULTS.c.error, RESULTS.c.http_calls
+    )
     .outerjoin(INPUTS, INPUTS.c.execution_id == EXECUTIONS.c.id)
     .outerjoin(RESULTS, RESULTS.c.execution_id == EXECUTIONS.c.id)
 )
@@ -99,7 +101,7 @@ class ExecutionRepository:
         values["error_code"] = error.get("code") if error else None
         values["error_message"] = storable(str(error.get("message", "")))[:MESSAGE_LENGTH] if error else None
         further: tuple[Row, ...] = (
-            (RESULT, {"execution_id": record.id, "output": record.output, "error": error}),
+            (RESULT, {"execution_id": record.id, "output": record.output, "error": error, "http_calls": record.http_calls}),
             *_log_rows(record.id, logs),
         )
 
@@ -224,6 +226,7 @@ def _record(row: ResultRow[Any], more: tuple[str, ...] = ()) -> ExecutionRecord:
             setattr(record, name, values[name])
     if more:
         record.input, record.output, record.error = values["input"], values["output"], values["error"]
+        record.http_calls = values["http_calls"]
     if record.error is None:
         record.error = _brief_error(values["error_code"], values["error_message"])
     return record

@@ -36,7 +36,10 @@ class TaskRecord:
 
 @dataclass(slots=True)
 class ExecutionRecord:
-    """One execution. `input` and `output` may be `JsonText` on the way in; listings leave them, `limits`, `progress` and `warnings` out."""
+    """One execution. `input` and `output` may be `JsonText` on the way in.
+
+    Listings leave them, `limits`, `progress`, `warnings` and `http_calls` out.
+    """
 
     id: str
     task: str
@@ -65,6 +68,7 @@ class ExecutionRecord:
     warnings: list[str] = field(default_factory=list[str])
     cancel_requested_at: datetime | None = None
     cancel_reason: str | None = None
+    http_calls: list[dict[str, Any]] | None = None
 
 
 @dataclass(frozen=True, slots=True)

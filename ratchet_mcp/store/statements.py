@@ -75,7 +75,7 @@ INPUT = _insert(INPUTS, ("execution_id", "input"), 2)
 LOGS = _insert(LOG_LINES, ("execution_id", "sequence", "at", "level", "message"), 3)
 STARTED = _update_execution(STARTED_COLUMNS, 4)
 FINISH = _update_execution(FINISH_COLUMNS, 5)
-RESULT = _insert(RESULTS, ("execution_id", "output", "error"), 6)
+RESULT = _insert(RESULTS, ("execution_id", "output", "error", "http_calls"), 6)
 
 
 def insert_or(dialect: str, into: Table) -> Any:

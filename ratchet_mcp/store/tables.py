@@ -196,13 +196,14 @@ class ExecutionInputRow(Table, table=True):
 
 
 class ExecutionResultRow(Table, table=True):
-    """What an execution gave: its output, or its whole error."""
+    """What an execution gave: its output, or its whole error; and what it fetched."""
 
     __tablename__ = "execution_results"
 
     execution_id: str = _id(foreign_key="executions.id", ondelete="CASCADE")
     output: Any = _json(JsonToTheLetter)
     error: Any = _json(JsonToTheLetter)
+    http_calls: Any = _json(JsonToTheLetter)
 
 
 class LogLineRow(Table, table=True):

@@ -15,7 +15,7 @@ ALLOWED = set(
     encodeURIComponent escape unescape Object Array ArrayBuffer BigInt BigInt64Array BigUint64Array Boolean DataView Date Error AggregateError
     EvalError RangeError ReferenceError SyntaxError TypeError URIError Float32Array Float64Array Int8Array Int16Array Int32Array Uint8Array
     Uint8ClampedArray Uint16Array Uint32Array Intl Iterator JSON Map Math Number Promise Proxy Reflect RegExp Set String Symbol WeakMap WeakSet
-    console fetch Headers URL URLSearchParams TextEncoder TextDecoder atob btoa structuredClone setTimeout clearTimeout setInterval clearInterval
+    console fetch Headers Request Response FormData Blob File URL URLSearchParams TextEncoder TextDecoder atob btoa structuredClone setTimeout clearTimeout setInterval clearInterval
     setImmediate clearImmediate queueMicrotask crypto Event EventTarget AbortController AbortSignal DOMException reportProgress tasks
     AuthenticationError AuthorizationError NetworkError HttpError ValidationError ConfigurationError RateLimitError ServiceUnavailableError
     TimeoutError DataError

@@ -6,6 +6,7 @@ exception would cross into JavaScript with a Python object inside).
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 import os
@@ -13,8 +14,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from ratchet_mcp.engine.worker.course import Course
 from ratchet_mcp.engine.worker.timers import Timers
-from ratchet_mcp.engine.worker.wire import Wire
+from ratchet_mcp.engine.worker.wire import CoordinatorGone, Wire
 
 PROGRESS_INTERVAL = 0.02
 """Progress reports that come faster than this (seconds) are merged into the latest."""
@@ -30,7 +32,7 @@ def copied(text: str) -> str:
     It lends others to JavaScript, and gives each back in time that grows with the number of all that are lent: twenty thousand block the
     next garbage collection for 15 s. A text with a character beyond 16 bits cannot be lent.
     """
-    return text + COPIED if len(text) < 1 << 16 else text
+    return text + COPIED if len(text) < 1 << 16 or text.endswith(COPIED) else text
 
 
 class Host:
@@ -41,14 +43,16 @@ class Host:
         self.timers = Timers()
         self.run: str | None = None
         self.calls: set[int] = set()
+        self.course: Course | None = None
         self._log_bytes = 0
         self._log_limit = 0
         self._progress_at = 0.0
         self._progress_held: str | None = None
 
-    def begin(self, run: str, log_limit: int) -> None:
-        """Start accounting for a run."""
+    def begin(self, run: str, log_limit: int, course: Course | None = None) -> None:
+        """Start accounting for a run; one with a `course` is recorded or repeated."""
         self.run = run
+        self.course = course
         self._log_bytes, self._log_limit = 0, log_limit
         self._progress_at, self._progress_held = 0.0, None
         self.calls.clear()
@@ -91,6 +95,28 @@ class Host:
             self.calls.add(int(call))
             self._wire.send("host_call", id=self.run, call=int(call), method=method, arguments=arguments)
 
+    def cancel(self, call: float) -> None:
+        """Tell the coordinator that nobody waits for an answer any more."""
+        if self.run is not None and int(call) in self.calls:
+            self.calls.discard(int(call))
+            self._wire.send("host_cancel", id=self.run, call=int(call))
+
+    def wait(self, call: float) -> str:
+        """Block until a call is answered: `+` and the value, or `-` and the error, as JSON text; empty when no answer can come.
+
+        Nothing else happens in this worker meanwhile; the coordinator kills it when the run is out of time.
+        """
+        run, number = self.run, int(call)
+        if run is None or number not in self.calls:
+            return ""
+        frame = self._wire.receive_where(lambda frame: frame["type"] == "host_result" and frame["id"] == run and frame["call"] == number)
+        self.calls.discard(number)
+        return copied(("+" if frame["ok"] else "-") + frame["value"])
+
+    def happens(self, kind: str, number: float) -> float:
+        """Note an event of a run with a course; returns what time it is, in milliseconds."""
+        return 0.0 if self.course is None else float(self.course.happens(kind, int(number)))
+
     def start_timer(self, identity: float, delay_ms: float) -> None:
         """Start a timer; `fire` of the realm is called when it is due."""
         if self.run is not None:
@@ -107,6 +133,7 @@ class Host:
     def functions(self, parse_url: Callable[..., str], queued: Callable[[], int]) -> list[Callable[..., Any]]:
         """Return the functions in the order in which `realm/boot.js` takes them, each made unable to raise."""
         ours = [self.log, self.progress, self.call, self.start_timer, self.clear_timer, self.random, parse_url, queued]
+        ours += [self.cancel, self.wait, to_utf8, from_utf8, self.happens]
         return [_unraising(function) for function in ours]
 
 
@@ -116,8 +143,20 @@ def _unraising(function: Callable[..., Any]) -> Callable[..., Any]:
             return function(*arguments)
         except (ValueError, TypeError, OverflowError, MemoryError, UnicodeError):
             return None
+        except (CoordinatorGone, OSError):  # nobody is left to work for
+            os._exit(0)
 
     return guarded
+
+
+def to_utf8(text: str) -> str:
+    """Return the UTF-8 bytes of a well-formed text, as base64."""
+    return copied(base64.b64encode(text.encode()).decode("ascii"))
+
+
+def from_utf8(encoded: str) -> str:
+    """Return the text that bytes in base64 are; what is no UTF-8 becomes U+FFFD, as the Encoding standard has it."""
+    return copied(base64.b64decode(encoded).decode("utf-8", "replace"))
 
 
 def parse_url(url: str, base: str, changed: str, value: str) -> str:

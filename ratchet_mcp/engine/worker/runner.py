@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 from ratchet_mcp.engine.protocol import SCRIPT_CACHE
+from ratchet_mcp.engine.worker.course import Course
 from ratchet_mcp.engine.worker.garbage import Garbage
 from ratchet_mcp.engine.worker.host import Host, copied
 from ratchet_mcp.engine.worker.loop import JobQueue
@@ -57,11 +58,21 @@ class Runner:
 
     def _execute(self, frame: dict[str, Any]) -> None:
         limits = frame["limits"]
-        self._host.begin(frame["id"], limits["log_bytes"])
+        course = frame.get("course")
+        self._host.begin(frame["id"], limits["log_bytes"], None if course is None else Course(course["started_ms"], course["events"]))
         output: str | None = None
+        ended: dict[str, Any]
         try:
             self._realm.start(
-                self._script(frame), copied(frame["input"]), copied(frame["context"]), limits["output_bytes"], limits["input_bytes"]
+                self._script(frame),
+                copied(frame["input"]),
+                copied(frame["context"]),
+                limits["output_bytes"],
+                limits["input_bytes"],
+                limits["fetch_bytes"],
+                -1.0 if course is None else float(course["started_ms"]),
+                copied("" if course is None else course["seed"]),
+                copied(frame.get("secrets", "{}")),
             )
             self._until_settled(frame["id"])
             output, ended = self._end(frame["id"])
@@ -69,6 +80,8 @@ class Runner:
             ended = {"error": {"kind": "memory"}}
         except Exception as error:  # the engine itself failed; the coordinator replaces this worker
             ended = {"error": {"kind": "memory" if _is_memory(str(error)) else "engine", "message": str(error)[:2000]}}
+        if course is not None and self._host.course is not None:
+            ended["events"] = self._host.course.taken
         self._host.end()
         self._jobs.clear()
         self._answer(frame["id"], output, ended, spent=self._garbage.after_run())
@@ -79,6 +92,8 @@ class Runner:
             self._jobs.drain()
             if self._realm.settled():
                 return
+            if self._host.course is not None and self._follow(run, self._host.course):
+                continue
             wait = self._host.timers.wait()
             if wait is None and not self._host.calls:
                 return
@@ -89,6 +104,21 @@ class Runner:
             due = self._host.timers.pop_due()
             if due is not None:
                 self._realm.fire(due)
+
+    def _follow(self, run: str, course: Course) -> bool:
+        """Let the next event of a recorded course happen; tells whether there was one."""
+        expected = course.expected(self._host.calls, self._host.timers)
+        if expected is None:
+            return False
+        kind, number = expected
+        if kind == "timer":
+            self._host.timers.clear(number)
+            self._realm.fire(number)
+            return True
+        frame = self._wire.receive_where(lambda frame: frame["type"] == "host_result" and frame["id"] == run and frame["call"] == number)
+        self._host.calls.discard(number)
+        self._realm.settle(number, frame["ok"], copied(frame["value"]))
+        return True
 
     def _end(self, run: str) -> tuple[str | None, dict[str, Any]]:
         output = self._realm.output()

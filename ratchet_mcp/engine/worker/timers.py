@@ -22,6 +22,9 @@ class Timers:
         self._live[identity] = due
         heapq.heappush(self._heap, (due, identity))
 
+    def __contains__(self, identity: object) -> bool:
+        return identity in self._live
+
     def clear(self, identity: int) -> None:
         """Forget `identity`."""
         self._live.pop(identity, None)

@@ -18,7 +18,7 @@ from ratchet_mcp.mcp.tools.spec import READ_ONLY, STOPS, Call, ToolSpec
 if TYPE_CHECKING:
     from ratchet_mcp.app import Ratchet
 
-Part = Literal["output", "logs", "error"]
+Part = Literal["output", "logs", "error", "http"]
 Id = Annotated[str, Field(description="execution_id", min_length=1, max_length=100)]
 PAGE_OF_LINES = 200
 TAIL_OF_LINES = 20
@@ -43,7 +43,10 @@ class GetStatus(Arguments):
 
     id: Id
     wait_seconds: Annotated[float, Field(ge=0, le=50, description="wait this long for the end")] = 0
-    include: Annotated[list[Part], Field(description="all by default", default_factory=lambda: ["output", "logs", "error"])]
+    include: Annotated[
+        list[Part],
+        Field(description="by default all but http (the fetches of the run)", default_factory=lambda: ["output", "logs", "error"]),
+    ]
     offset: Annotated[
         Annotated[int, Field(ge=0), WHOLE] | None,
         Field(description='first character of the output\'s JSON text; with include ["logs"], first line'),
@@ -81,6 +84,8 @@ async def get_status(call: Call, arguments: GetStatus) -> ToolResult:
         view["error"] = clipped(execution.error)
     if "logs" in arguments.include:
         await _add_logs(view, ratchet, call, arguments)
+    if "http" in arguments.include:
+        view["http"] = clipped(execution.http)
     if not execution.status.final:
         view["hint"] = "Not finished yet. Call get_status again with wait_seconds."
     if "output" in arguments.include and execution.status is Status.COMPLETED:
@@ -167,6 +172,7 @@ TOOLS: list[ToolSpec[Any]] = [
                 **FULL,
                 "logs": LOGS,
                 "logs_total": schemas.INTEGER,
+                "http": {"type": "array", "items": {"type": "object"}},
                 "output_text": schemas.STRING,
                 "offset": schemas.INTEGER,
                 "next_offset": schemas.INTEGER,

@@ -77,12 +77,6 @@ async def test_an_http_error_carries_its_status(run: Any, output: Any) -> None:
     assert await output("() => new HttpError('x', { status: 404 }).status") == 404
 
 
-async def test_fetch_says_that_the_network_is_not_configured(run: Any) -> None:
-    outcome = await run("async () => await fetch('https://example.com')")
-    assert outcome.error.details["name"] == "ConfigurationError"
-    assert "not configured" in outcome.error.message
-
-
 async def test_the_console_formats_what_it_is_given(run: Any, host: Any) -> None:
     await run(
         """() => {

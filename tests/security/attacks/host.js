@@ -21,7 +21,7 @@ async (canary) => { const ways = ['require("fs").readFileSync(path, "utf8")', 'r
 // case: reading the canary variable
 (canary) => ['process.env', 'python.eval("__import__")("os").environ', 'os.getenv', 'Deno.env.toObject()', 'environment'].flatMap((way) => { try { return [Function('name', `return (${way})[name]`)(canary.variable)]; } catch { return []; } })
 // case: knocking at the canary port
-async (canary) => { const url = `http://127.0.0.1:${canary.port}/`; const found = []; for (const way of ['fetch(url)', 'new XMLHttpRequest().open("GET", url, false)', 'new WebSocket(url)', 'new EventSource(url)', 'navigator.sendBeacon(url)', 'importScripts(url)', 'new Worker(url)', 'AbortSignal.timeout(1) && new Request(url)']) { try { found.push(await Function('url', `return ${way}`)(url)); } catch { /* not there */ } } return found; }
+async (canary) => { const url = `http://127.0.0.1:${canary.port}/`; const found = []; for (const way of ['fetch(url)', 'new XMLHttpRequest().open("GET", url, false)', 'new WebSocket(url)', 'new EventSource(url)', 'navigator.sendBeacon(url)', 'importScripts(url)', 'new Worker(url)', 'fetch(new Request(url))']) { try { found.push(await Function('url', `return ${way}`)(url)); } catch { /* not there */ } } return found; }
 // case: fetch with a url that hides another scheme
 async (canary) => { const found = []; for (const url of [`file://${canary.file}`, `data:text/plain,x`, 'javascript:1', `blob:x`, `resource://gre/modules/x`]) { try { found.push(await fetch(url)); } catch { /* no network */ } } return found; }
 // case: code in everything that takes text

@@ -78,7 +78,7 @@ def test_every_annotation_is_stated(tool: Any):
         (ListTasks, {"tags": "csv"}, '$.tags should be a valid list, not "csv".'),
         (ListTasks, {"limit": 2.5}, "$.limit should be a valid integer, not 2.5."),
         (ListTasks, {"limit": True}, "$.limit should be a valid integer, not true."),
-        (GetStatus, {"id": "x", "include": ["output", "input"]}, "$.include[1] should be 'output', 'logs' or 'error', not \"input\"."),
+        (GetStatus, {"id": "x", "include": ["output", "input"]}, "$.include[1] should be 'output', 'logs', 'error' or 'http', not \"input\"."),
         (ListExecutions, {"since": "yesterday"}, '$.since should be a time like 2026-01-31T12:00:00Z, not "yesterday".'),
     ],
 )

@@ -16,7 +16,7 @@
     const line = (level) => (...args) => write(level, realm.format(args));
     const elapsed = (label, more) => {
       const start = clocks.get(label);
-      write(start === undefined ? 'warn' : 'info', start === undefined ? `Timer '${label}' does not exist` : `${label}: ${Date.now() - start}ms${more}`);
+      write(start === undefined ? 'warn' : 'info', start === undefined ? `Timer '${label}' does not exist` : `${label}: ${realm.now() - start}ms${more}`);
     };
     return {
       log: line('info'), info: line('info'), warn: line('warn'), error: line('error'), debug: line('debug'), trace: line('trace'),
@@ -28,7 +28,7 @@
       group: (...args) => { if (args.length) write('info', realm.format(args)); indent = (indent + '  ').slice(0, 40); },
       groupCollapsed: (...args) => { if (args.length) write('info', realm.format(args)); indent = (indent + '  ').slice(0, 40); },
       groupEnd: () => { indent = indent.slice(2); },
-      time: (label = 'default') => { clocks.set(`${label}`, Date.now()); },
+      time: (label = 'default') => { clocks.set(`${label}`, realm.now()); },
       timeLog: (label = 'default', ...args) => elapsed(`${label}`, args.length ? ` ${realm.format(args)}` : ''),
       timeEnd: (label = 'default') => { elapsed(`${label}`, ''); clocks.delete(`${label}`); },
     };

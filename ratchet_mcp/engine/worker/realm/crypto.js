@@ -4,10 +4,14 @@
 
   const QUOTA = 65536; // bytes a call may ask for, as in browsers
 
-  const randomBytes = (count) => {
-    const hex = realm.host.random(count);
+  realm.randomHex = (count) => {
+    const hex = realm.current.chance ? realm.current.chance.hex(count) : realm.host.random(count);
     if (hex.length !== 2 * count) throw new Error('crypto: the system gave no random bytes'); // better none than predictable ones
-    return Uint8Array.from({ length: count }, (_, i) => parseInt(hex.slice(2 * i, 2 * i + 2), 16));
+    return hex;
+  };
+
+  const randomBytes = (count) => {
+    return Uint8Array.fromHex(realm.randomHex(count));
   };
 
   realm.globals.crypto = {

@@ -14,9 +14,18 @@
     return bytes;
   };
 
+  const LONG = 4096; // from here on the host is faster
+
+  // A text as its bytes, and bytes as the text they are.
+  realm.utf8 = (text) => (text.length < LONG ? Uint8Array.from(utf8Bytes(text)) : Uint8Array.fromBase64(realm.host.toUtf8(text)));
+  realm.utf8Text = (bytes) => {
+    const text = bytes.length < LONG ? utf8Text(bytes, false, () => 0xfffd)[0] : realm.host.fromUtf8(bytes.toBase64());
+    return text.startsWith('\ufeff') ? text.slice(1) : text;
+  };
+
   class TextEncoder {
     get encoding() { return 'utf-8'; }
-    encode(input = '') { return Uint8Array.from(utf8Bytes(`${input}`)); }
+    encode(input = '') { return realm.utf8(`${input}`); }
     encodeInto(source, destination) {
       let read = 0, written = 0;
       for (const character of `${source}`) {
@@ -124,7 +133,8 @@
         if (this.#fatal) { this.#left = new Uint8Array(0); throw new TypeError(`The data is not valid ${this.#encoding}`); }
         return 0xfffd;
       };
-      let [text, used] = DECODERS[this.#encoding](bytes, stream, bad);
+      const whole = this.#encoding === 'utf-8' && !this.#fatal && !stream && bytes.length >= LONG;
+      let [text, used] = whole ? [realm.host.fromUtf8(bytes.toBase64()), bytes.length] : DECODERS[this.#encoding](bytes, stream, bad);
       if (!this.#started && !this.#ignoreBom && this.#encoding !== 'windows-1252' && text.startsWith('\ufeff')) text = text.slice(1);
       this.#started = stream && (this.#started || used > 0);
       this.#left = stream ? bytes.slice(used) : new Uint8Array(0);

@@ -44,13 +44,24 @@
     get code() { return CODES[this.#name] || 0; }
   };
 
+  // The classes of failures that are not the called task's.
+  const { NetworkError, TimeoutError, RateLimitError, ConfigurationError } = realm.globals;
+  const FETCH_ERRORS = new Map(Object.entries({
+    network_denied: ConfigurationError, network_failed: NetworkError, fetch_timeout: TimeoutError, fetch_limit: RateLimitError, invalid_fetch: TypeError,
+    mock_missing: ConfigurationError, replay_missing: ConfigurationError, secret_missing: ConfigurationError,
+  }));
+
   // What a failed host call (`tasks.call`, `fetch`) rejects with; `code` is Ratchet's error code.
   realm.hostError = (failure) => {
-    const Typed = realm.globals[failure.error_class] || Error;
-    const error = new Typed(failure.message);
-    if (Typed === Error) Object.defineProperty(error, 'name', { value: 'TaskCallError', writable: true, configurable: true });
+    const Typed = FETCH_ERRORS.get(failure.code);
+    const error = new (Typed || Error)(failure.message);
+    if (Typed === undefined) Object.defineProperty(error, 'name', { value: 'TaskCallError', writable: true, configurable: true });
     error.code = failure.code;
     if (failure.details !== undefined) error.data = failure.details;
+    if (Typed !== undefined) { // of fetch: the author sees at once where and what to do
+      if (failure.details !== undefined && failure.details.host !== undefined) error.host = failure.details.host;
+      if (failure.hint !== undefined) { error.hint = failure.hint; error.data = { ...error.data, hint: failure.hint }; }
+    }
     return error;
   };
 }

@@ -39,14 +39,30 @@
   }
 
   let abort; // (signal, reason), for those who may
+  const OURS = {}; // signals are made here only
 
   class AbortSignal extends EventTarget {
     #aborted = false; #reason; #handler = null;
-    static { abort = (signal, reason) => signal.#abort(reason); }
+    #steps = new Set(); // what else ends with this signal; tasks cannot stop it
+    constructor(key) {
+      super();
+      if (key !== OURS) throw new TypeError('Illegal constructor');
+    }
+    static {
+      abort = (signal, reason) => signal.#abort(reason);
+      realm.isSignal = (value) => typeof value === 'object' && value !== null && #steps in value;
+      // Call `step(reason)` when the signal aborts; returns the function that forgets it.
+      realm.onAbort = (signal, step) => {
+        signal.#steps.add(step);
+        return () => { signal.#steps.delete(step); };
+      };
+    }
     #abort(reason) {
       if (this.#aborted) return;
       this.#aborted = true;
       this.#reason = reason === undefined ? new DOMException('This operation was aborted', 'AbortError') : reason;
+      for (const step of this.#steps) step(this.#reason);
+      this.#steps.clear();
       const event = new Event('abort');
       if (this.#handler) this.#handler.call(this, event);
       this.dispatchEvent(event);
@@ -56,23 +72,24 @@
     get onabort() { return this.#handler; }
     set onabort(handler) { this.#handler = typeof handler === 'function' ? handler : null; }
     throwIfAborted() { if (this.#aborted) throw this.#reason; }
-    static abort(reason) { const signal = new AbortSignal(); signal.#abort(reason); return signal; }
+    static abort(reason) { const signal = new AbortSignal(OURS); signal.#abort(reason); return signal; }
     static timeout(milliseconds) {
-      const signal = new AbortSignal();
+      const signal = new AbortSignal(OURS);
       realm.current.setTimeout(() => signal.#abort(new DOMException('The operation timed out', 'TimeoutError')), milliseconds);
       return signal;
     }
     static any(signals) {
-      const all = [...signals], merged = new AbortSignal();
+      const all = [...signals], merged = new AbortSignal(OURS);
+      if (!all.every(realm.isSignal)) throw new TypeError('AbortSignal.any: expected signals');
       const done = all.find((signal) => signal.aborted);
       if (done) merged.#abort(done.reason);
-      else for (const signal of all) signal.addEventListener('abort', () => merged.#abort(signal.reason), { once: true });
+      else for (const signal of all) realm.onAbort(signal, (reason) => merged.#abort(reason));
       return merged;
     }
   }
 
   class AbortController {
-    #signal = new AbortSignal();
+    #signal = new AbortSignal(OURS);
     get signal() { return this.#signal; }
     abort(reason) { abort(this.#signal, reason); }
   }

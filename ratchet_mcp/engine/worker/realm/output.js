@@ -12,6 +12,10 @@
     if (typeof value !== 'object') return undefined;
     if (value instanceof Map) return 'a Map cannot be written as JSON; convert it with Object.fromEntries(map) or [...map]';
     if (value instanceof Set) return 'a Set cannot be written as JSON; convert it with [...set]';
+    if (value instanceof realm.globals.Response) return 'a Response; return await response.json() or await response.text()';
+    if (realm.isBodyStream(value)) return 'the stream of a body; return await response.json() or await response.text()';
+    if (value instanceof realm.globals.Request || realm.isBlob(value) || realm.isForm(value)) return `a ${Object.prototype.toString.call(value).slice(8, -1)} cannot be written as JSON`;
+    if (value instanceof realm.globals.Headers && Object.keys(value).length === 0) return 'Headers cannot be written as JSON; convert them with Object.fromEntries(headers)';
     if (value instanceof Promise) return 'a Promise that was not awaited; use await, or await Promise.all(…) for several';
     return undefined;
   };

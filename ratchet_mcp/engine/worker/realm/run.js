@@ -11,7 +11,7 @@
     'Intl', 'Iterator', 'JSON', 'Map', 'Math', 'Number', 'Promise', 'Proxy', 'Reflect', 'RegExp', 'Set', 'String', 'Symbol', 'WeakMap', 'WeakSet',
   ];
   const OURS = [
-    'console', 'fetch', 'Headers', 'URL', 'URLSearchParams', 'TextEncoder', 'TextDecoder', 'atob', 'btoa', 'structuredClone', 'setTimeout',
+    'console', 'fetch', 'Headers', 'Request', 'Response', 'FormData', 'Blob', 'File', 'URL', 'URLSearchParams', 'TextEncoder', 'TextDecoder', 'atob', 'btoa', 'structuredClone', 'setTimeout',
     'clearTimeout', 'setInterval', 'clearInterval', 'setImmediate', 'clearImmediate', 'queueMicrotask', 'crypto', 'Event', 'EventTarget',
     'AbortController', 'AbortSignal', 'DOMException', 'reportProgress', 'tasks', 'self', 'global', 'AuthenticationError', 'AuthorizationError',
     'NetworkError', 'HttpError', 'ValidationError', 'ConfigurationError', 'RateLimitError', 'ServiceUnavailableError', 'TimeoutError', 'DataError',
@@ -28,18 +28,34 @@
   const allowed = new Set(realm.allowed);
   const unwanted = Object.getOwnPropertyNames(new Compartment({ ...OPTIONS }).globalThis).filter((key) => !allowed.has(key));
 
-  const IDLE = { live: false, fire() {}, settle() {}, setTimeout() {} };
+  const IDLE = { live: false, fire() {}, settle() {}, setTimeout() {}, waitFor() {}, clock: undefined, chance: undefined };
   realm.current = IDLE;
   const reported = [];
 
   const makeRun = () => {
     const calls = new Map();
     const run = {
-      live: true, calls, outcome: undefined,
+      live: true, calls, outcome: undefined, clock: undefined, chance: undefined,
+      // Ask the host for something; `waiting` has `resolve` and `reject` for its answer.
+      startCall(method, text, waiting) {
+        if (!run.live) throw new Error('The run has ended');
+        if (calls.size >= MAX_CALLS) throw new realm.globals.RateLimitError(`${method}: ${MAX_CALLS} calls are waiting already; await some of them first`);
+        const call = realm.nextId();
+        calls.set(call, waiting);
+        realm.host.call(call, method, text);
+        return call;
+      },
+      cancelCall(call) { if (calls.delete(call)) realm.host.cancel(call); },
+      // Block this worker until a call is answered.
+      waitFor(call) {
+        const text = calls.has(call) ? realm.host.wait(call) : '';
+        if (text !== '') run.settle(call, text.startsWith('+'), text.slice(1));
+      },
       // Answer a host call: `value` is JSON text.
       settle(call, ok, value) {
         const waiting = calls.get(call);
         if (!waiting) return;
+        if (run.clock) run.clock.set(realm.host.happens('call', call));
         calls.delete(call);
         if (ok) waiting.resolve(JSON.parse(realm.own(value)));
         else waiting.reject(realm.hostError(JSON.parse(realm.own(value))));
@@ -51,14 +67,10 @@
   };
 
   const hostCall = (run, method, args) => new Promise((resolve, reject) => {
-    if (!run.live) throw new Error('The run has ended');
-    if (run.calls.size >= MAX_CALLS) throw new realm.globals.RateLimitError(`${method}: ${MAX_CALLS} calls are waiting already; await some of them first`);
     const packed = realm.stringify(args, realm.limits.inputBytes);
     if (packed.thrown !== undefined) throw packed.thrown;
     if (packed.failure) throw new realm.globals.DataError(`${method}: ${packed.failure.message}`, { path: packed.failure.path });
-    const call = realm.nextId();
-    run.calls.set(call, { resolve, reject });
-    realm.host.call(call, method, packed.text);
+    run.startCall(method, packed.text, { resolve, reject });
   });
 
   const endowments = (run) => {
@@ -69,9 +81,7 @@
       ...timers,
       console: realm.makeConsole(run),
       tasks: { call: (name, input = {}) => hostCall(run, 'tasks.call', { task: `${name}`, input }) },
-      fetch: () => {
-        throw new realm.globals.ConfigurationError('Network access is not configured: this server gives tasks no network. Pass the data in as input instead.');
-      },
+      fetch: realm.makeFetch(run),
       reportProgress: (progress, step, message, data) => {
         const value = Number(progress);
         if (!Number.isFinite(value)) throw new TypeError(`reportProgress: expected a number, got ${realm.inspect(progress)}`);
@@ -122,9 +132,10 @@
   };
 
   // A run and its compartment, in which nothing has been evaluated yet.
-  const build = () => {
+  const build = (started = -1, seed = '') => {
     const run = makeRun();
-    const compartment = new Compartment({ ...OPTIONS, globals: endowments(run) });
+    const repeatable = started < 0 ? {} : realm.makeRepeatable(run, started, seed);
+    const compartment = new Compartment({ ...OPTIONS, globals: { ...endowments(run), ...repeatable } });
     const global = compartment.globalThis;
     for (const key of unwanted) delete global[key];
     global.self = global;
@@ -140,16 +151,17 @@
   };
 
   // Start a run. Afterwards the host drains the promise jobs and asks for `outcome()`.
-  realm.start = (script, inputText, contextText, outputBytes, inputBytes) => {
-    realm.limits = { outputBytes, inputBytes };
+  realm.start = (script, inputText, contextText, outputBytes, inputBytes, fetchBytes, started, seed, secretsText) => {
+    realm.limits = { outputBytes, inputBytes, fetchBytes };
     realm.forgetRejections();
     realm.resetIds();
-    const { run, compartment } = next || build();
-    next = undefined;
+    const { run, compartment } = started >= 0 ? build(started, realm.own(seed)) : next || build();
+    if (started < 0) next = undefined;
     realm.current = run;
     try {
       const task = compartment.evaluate(script, LENIENT);
-      const result = task(JSON.parse(realm.own(inputText)), JSON.parse(realm.own(contextText)));
+      const context = realm.makeContext(JSON.parse(realm.own(contextText)), JSON.parse(realm.own(secretsText)));
+      const result = task(JSON.parse(realm.own(inputText)), context);
       const then = typeof result === 'object' && result !== null && result instanceof Promise;
       if (!then && !(typeof result === 'object' && result !== null && typeof result.then === 'function')) return finish(run, result);
       Promise.resolve(result).then(
@@ -164,6 +176,7 @@
 
   realm.fire = (id) => {
     const run = realm.current;
+    if (run.clock) run.clock.set(realm.host.happens('timer', id));
     try { run.fire(id); } catch (error) { run.crash(error); }
   };
   realm.settle = (call, ok, value) => realm.current.settle(call, ok, value);

@@ -81,6 +81,8 @@
     return text ? JSON.parse(text) : undefined;
   };
 
+  realm.parseUrl = (url) => parse(url);
+
   class URL {
     #parts;
     #params = new URLSearchParams();
