@@ -22,7 +22,7 @@ _MAX_SHARE = 8
 """One response takes at most this part of the cache."""
 _VALIDATORS = ("if-none-match", "if-modified-since", "if-match", "if-unmodified-since", "if-range", "range")
 _OPTIONS: Any = {"shared": True}
-"""No response meant for one user alone, and none to a request with an Authorization header, is kept unless the server says that it may be."""
+"""What a server means for one user alone is not kept."""
 Send = Callable[[Outgoing], Awaitable[Incoming]]
 
 

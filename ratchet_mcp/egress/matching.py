@@ -16,17 +16,18 @@ from ratchet_mcp.tasks.violations import shown
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A request as mocks and recordings see it: redacted, secrets as `{{NAME}}`."""
+    """A request as mocks and recordings see it: secrets are `{{NAME}}`. `shown` is the URL for messages, redacted."""
 
     method: str
     url: str
     headers: Headers = ()
     body: bytes | None = None
+    shown: str = ""
 
     @property
     def name(self) -> str:
         """Return `GET https://…`, at most 200 characters."""
-        return f"{self.method} {self.url}"[:200]
+        return f"{self.method} {self.shown or self.url}"[:200]
 
 
 @dataclass(frozen=True, slots=True)

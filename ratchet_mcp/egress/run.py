@@ -121,13 +121,26 @@ class RunNetwork:
         self._check_open(outgoing.target.host)
         self._budget.request(outgoing.target.host)
         self._budget.send(outgoing.target.host, call.sent)
+        entry = self.recorder.begin(call.number, self._seen(outgoing), call) if self.recorder else None
+        try:
+            response = await self._in_time(request, outgoing, call)
+        except RatchetError as error:
+            self._clean(error)
+            if self.recorder and entry and not self._closed:
+                self.recorder.finish(entry, error.to_dict())
+            raise
+        if self.recorder and entry:
+            self.recorder.finish(entry, response)
+        return response
+
+    async def _in_time(self, request: FetchRequest, outgoing: Outgoing, call: HttpCall) -> FetchResponse:
         seconds = self._seconds(request)
         scope = anyio.CancelScope(deadline=anyio.current_time() + seconds)
         self._scopes.add(scope)
         try:
             with scope:
                 async with self._parallel:
-                    return await self._recorded(request, outgoing, call, time.monotonic() + scope.deadline - anyio.current_time())
+                    return await self._answered(request, outgoing, call, time.monotonic() + scope.deadline - anyio.current_time())
         finally:
             self._scopes.discard(scope)
         self._check_open(outgoing.target.host)
@@ -148,19 +161,6 @@ class RunNetwork:
             raise failed(host, "closed", "The run has ended, and with it its network")
 
     # ------------------------------------------------------------ where the answer comes from
-    async def _recorded(self, request: FetchRequest, outgoing: Outgoing, call: HttpCall, deadline: float) -> FetchResponse:
-        if self.recorder is None:
-            return await self._answered(request, outgoing, call, deadline)
-        entry = self.recorder.begin(call.number, self._seen(outgoing), call)
-        try:
-            response = await self._answered(request, outgoing, call, deadline)
-        except RatchetError as error:
-            self._clean(error)
-            self.recorder.finish(entry, error.to_dict())
-            raise
-        self.recorder.finish(entry, response)
-        return response
-
     async def _answered(self, request: FetchRequest, outgoing: Outgoing, call: HttpCall, deadline: float) -> FetchResponse:
         response = await self._stand_in(outgoing, call)
         if response is None:
@@ -188,7 +188,8 @@ class RunNetwork:
     def _seen(self, outgoing: Outgoing) -> Seen:
         headers = tuple((name, self.secrets.plain(value)) for name, value in outgoing.headers)
         body = None if outgoing.body is None else self.secrets.hide(outgoing.body)
-        return Seen(outgoing.method, self.secrets.hide_text(outgoing.target.href), headers, body)
+        url = self.secrets.hide_text(outgoing.target.href)
+        return Seen(outgoing.method, url, headers, body, shown=self._shown(url))
 
     async def _live(self, request: FetchRequest, outgoing: Outgoing, call: HttpCall, deadline: float) -> FetchResponse:
         from ratchet_mcp.egress.retries import read_retry, with_retries

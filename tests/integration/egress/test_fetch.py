@@ -159,7 +159,7 @@ async def test_a_certificate_of_an_unknown_authority_is_refused(ca: Authority) -
 async def test_a_certificate_for_another_name_is_refused(ca: Authority) -> None:
     with http_server(ca.server_context("other.test")) as server:
         async with egress(names={"api.test": [["127.0.0.1"]]}, ca_file=ca.file) as service:
-            with pytest.raises(NetworkFailed, match="certificate of api.test is not trusted"):
+            with pytest.raises(NetworkFailed, match=r"certificate of api\.test is not trusted"):
                 await get(service.for_run(None), f"https://api.test:{server.port}/json")
     assert server.asked == []
 

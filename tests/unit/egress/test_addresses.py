@@ -99,8 +99,8 @@ def test_a_public_address_is_public(address: str) -> None:
 
 REFUSED_URLS = [
     "http://127.0.0.1/", "http://127.1/", "http://127.0.1/", "http://2130706433/", "http://0x7f000001/", "http://0x7f.1/", "http://0177.0.0.1/",
-    "http://017700000001/", "http://0x7F.0x0.0x0.0x1/", "http://127.0.0.1./", "http://%31%32%37.0.0.1/", "http://１２７.０.０.１/", "http://①②⑦.⓪.⓪.①/",
-    "http://127。0。0。1/", "http://0/", "http://0.0.0.0/", "http://localhost/", "http://LOCALHOST/", "http://localhost./", "http://a.localhost/",
+    "http://017700000001/", "http://0x7F.0x0.0x0.0x1/", "http://127.0.0.1./", "http://%31%32%37.0.0.1/", "http://\uff11\uff12\uff17.\uff10.\uff10.\uff11/", "http://\u2460\u2461\u2466.\u24ea.\u24ea.\u2460/",
+    "http://127\u30020\u30020\u30021/", "http://0/", "http://0.0.0.0/", "http://localhost/", "http://LOCALHOST/", "http://localhost./", "http://a.localhost/",
     "http://[::1]/", "http://[0:0:0:0:0:0:0:1]/", "http://[::]/", "http://[::ffff:127.0.0.1]/", "http://[::ffff:7f00:1]/", "http://[::127.0.0.1]/",
     "http://[64:ff9b::7f00:1]/", "http://[2002:7f00:1::]/", "http://[fe80::1]/", "http://[fd00:ec2::254]/", "http://169.254.169.254/latest/meta-data/",
     "http://2852039166/", "http://0xA9FEA9FE/", "http://metadata.google.internal/", "http://192.168.1.1/", "http://10.0.0.1:8080/", "http://intranet/",
