@@ -31,6 +31,8 @@ class Decoder:
     def feed(self, data: bytes) -> None:
         """Take the next piece as it came. Raises `FetchLimit` or `NetworkFailed`."""
         self.received += len(data)
+        if self.received > self._max_bytes:
+            raise too_large(self._host, self._max_bytes)
         for piece in self._through(data, 0):
             self.total += len(piece)
             if self.total > self._max_bytes:
@@ -68,9 +70,9 @@ class _Layer:
     """One encoding: gzip with any number of members, or deflate with or without its zlib header."""
 
     def __init__(self, name: str) -> None:
-        self._bits = zlib.MAX_WBITS if name == "deflate" else zlib.MAX_WBITS | 16
-        self._machine = zlib.decompressobj(self._bits)
-        self._begun = False
+        self._gzip = name != "deflate"
+        self._machine = zlib.decompressobj(zlib.MAX_WBITS | 16)
+        self._head: bytes | None = None if self._gzip else b""
         self.produced = 0
 
     @property
@@ -78,13 +80,18 @@ class _Layer:
         return self._machine.eof
 
     def decode(self, data: bytes) -> Iterator[bytes]:
+        if self._head is not None:
+            data = self._head + data
+            self._head = data if len(data) < 2 else None
+            if self._head is not None:
+                return
+            self._machine = zlib.decompressobj(zlib.MAX_WBITS if _has_zlib_header(data) else -zlib.MAX_WBITS)
         while True:
             if self._machine.eof:
-                if self._bits == zlib.MAX_WBITS or not data.startswith(b"\x1f"):
+                if not self._gzip or not data.startswith(b"\x1f"):
                     return  # padding after the end
-                self._machine = zlib.decompressobj(self._bits)
-            piece = self._step(data)
-            self._begun = True
+                self._machine = zlib.decompressobj(zlib.MAX_WBITS | 16)
+            piece = self._machine.decompress(data, _PIECE)
             self.produced += len(piece)
             if piece:
                 yield piece
@@ -92,14 +99,10 @@ class _Layer:
             if not data and len(piece) < _PIECE:
                 return
 
-    def _step(self, data: bytes) -> bytes:
-        try:
-            return self._machine.decompress(data, _PIECE)
-        except zlib.error:
-            if self._bits != zlib.MAX_WBITS or self._begun:
-                raise
-            self._machine = zlib.decompressobj(-zlib.MAX_WBITS)
-            return self._machine.decompress(data, _PIECE)
+
+def _has_zlib_header(data: bytes) -> bool:
+    """Tell zlib (RFC 1950) from bare deflate (RFC 1951), which some servers send under the same name."""
+    return data[0] & 0x0F == 8 and (data[0] << 8 | data[1]) % 31 == 0
 
 
 def too_large(host: str, maximum: int) -> FetchLimit:

@@ -323,3 +323,58 @@ def http2_server(tls: ssl.SSLContext) -> Iterator[HttpServer]:
     with _running(start) as port:
         state.port, state.url = port, f"https://127.0.0.1:{port}"
         yield state
+
+
+@dataclass
+class ProxyServer:
+    """A proxy that tunnels with CONNECT. `asked` are the heads of the requests, `refuses` is a status line to answer with instead."""
+
+    url: str = ""
+    port: int = 0
+    asked: list[str] = field(default_factory=list)
+    refuses: bytes | None = None
+    target: int = 0
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+            self.asked.append(head)
+            if self.refuses is not None:
+                writer.write(self.refuses)
+                await writer.drain()
+                return
+            far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self.target)
+            writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            try:
+                await asyncio.gather(_pump(reader, far_writer), _pump(far_reader, writer))
+            finally:
+                far_writer.close()
+        except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError, ssl.SSLError):
+            pass
+        finally:
+            writer.close()
+
+
+async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while data := await reader.read(65536):
+        writer.write(data)
+        await writer.drain()
+    writer.close()
+
+
+@contextmanager
+def proxy_server(target: int, tls: ssl.SSLContext | None = None) -> Iterator[ProxyServer]:
+    """Run a proxy whose every tunnel ends at a port of this machine, whatever address was asked for."""
+    state = ProxyServer(target=target)
+
+    async def start(stop: asyncio.Event, up: Callable[[int], None]) -> None:
+        async with await asyncio.start_server(state.serve, "127.0.0.1", 0, ssl=tls) as server:
+            up(server.sockets[0].getsockname()[1])
+            await stop.wait()
+            server.close()
+            for task in [each for each in asyncio.all_tasks() if each is not asyncio.current_task()]:
+                task.cancel()
+
+    with _running(start) as port:
+        state.port, state.url = port, f"{'https' if tls else 'http'}://127.0.0.1:{port}"
+        yield state

@@ -1,0 +1,81 @@
+"""What is taken out of URLs, headers and bodies."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from ratchet_mcp.egress.redaction import Redactor
+from ratchet_mcp.settings import NetworkSettings
+
+REDACTOR = Redactor(NetworkSettings())
+
+
+@pytest.mark.parametrize(
+    ("url", "redacted"),
+    [
+        ("https://a.example/?q=1", "https://a.example/?q=1"),
+        ("https://a.example/?api_key=x&q=1", "https://a.example/?api_key=***&q=1"),
+        ("https://a.example/?API%5FKEY=x", "https://a.example/?API%5FKEY=***"),
+        ("https://a.example/?access_token=x#token=y", "https://a.example/?access_token=***#token=y"),
+        (
+            "https://a.example/?X-Amz-Signature=x&appid=y&key=z&keyword=w",
+            "https://a.example/?X-Amz-Signature=***&appid=***&key=***&keyword=w",
+        ),
+        ("https://a.example/?key=", "https://a.example/?key="),
+        ("https://user:pw@a.example/", "https://***@a.example/"),
+        ("nonsense", "nonsense"),
+    ],
+)
+def test_urls(url: str, redacted: str) -> None:
+    assert REDACTOR.url(url) == redacted
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "redacted"),
+    [
+        ("Authorization", "Bearer abc", "Bearer ***"),
+        ("authorization", "abc", "***"),
+        ("Cookie", "a=b; c=d", "a=***; c=***"),
+        ("Set-Cookie", "a=b; Path=/; HttpOnly", "a=***; Path=/; HttpOnly"),
+        ("X-Api-Key", "abc def", "***"),
+        ("X-Auth-Token", "abc", "***"),
+        ("Accept", "text/plain", "text/plain"),
+    ],
+)
+def test_headers(name: str, value: str, redacted: str) -> None:
+    assert REDACTOR.headers(((name, value),)) == ((name, redacted),)
+
+
+@pytest.mark.parametrize(
+    ("body", "redacted"),
+    [
+        (b'{"password": "a\\"b", "q": "c"}', b'{"password": "***", "q": "c"}'),
+        (b'{"x":{"access_token":"a"},"y":[{"apiKey":"b"}]}', b'{"x":{"access_token":"***"},"y":[{"apiKey":"***"}]}'),
+        (b"user=a&password=b&q=c", b"user=a&password=***&q=c"),
+        (b"password=b", b"password=***"),
+        (b"plain password: b", b"plain password: b"),
+        (b"\xff\xfe", b"\xff\xfe"),
+        (b"", b""),
+    ],
+)
+def test_bodies(body: bytes, redacted: bytes) -> None:
+    assert REDACTOR.body(body) == redacted
+
+
+def test_patterns_are_settable() -> None:
+    redactor = Redactor(NetworkSettings(redact_headers=["x-mine"], redact_query=[], redact_fields=["pin"]))
+    assert redactor.headers((("X-Mine", "a"), ("Authorization", "b"))) == (("X-Mine", "***"), ("Authorization", "b"))
+    assert redactor.url("https://a.example/?key=x") == "https://a.example/?key=x"
+    assert redactor.text('{"pin":"1","password":"2"}') == '{"pin":"***","password":"2"}'
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    ['"password":"' + "\\" * 200_000, '"' * 300_000, '"password' * 40_000, "password=" * 40_000, "a&" * 150_000 + "=", "*" * 200_000],
+)
+def test_hostile_text_costs_no_time(hostile: str) -> None:
+    started = time.process_time()
+    REDACTOR.body(hostile.encode())
+    assert time.process_time() - started < 2
