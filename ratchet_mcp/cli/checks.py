@@ -112,7 +112,25 @@ def _defaults() -> Loaded:
 
 async def services(settings: Settings) -> list[Check]:
     """Open the store and the catalog, as a server would."""
-    return [await _store(settings), *await _catalog(settings)]
+    return [await _store(settings), *await _catalog(settings), network(settings)]
+
+
+def network(settings: Settings) -> Check:
+    """Tell what tasks may reach; whatever is more than the public internet is worth knowing."""
+    rules = settings.network
+    reached = {
+        "off": "tasks reach nothing",
+        "allow-listed": "tasks reach the hosts that they or network.allow name",
+        "public": "tasks reach the public internet",
+        "open": "tasks reach everything, also private networks and this machine",
+    }[rules.mode]
+    hints = ["Set network.mode to public, and name what is needed in network.allow_private."] if rules.mode == "open" else []
+    if rules.allow_private:
+        reached += f", and in private networks {', '.join(rules.allow_private[:5])}"
+    if rules.proxy_resolves:
+        hints.append("network.proxy_resolves: the proxy looks names up, so private addresses behind public names are not noticed.")
+    noted = hints or rules.allow_private
+    return Check("network", f"network.mode {rules.mode}", "note" if noted else "ok", reached, " ".join(hints) or None)
 
 
 async def _store(settings: Settings) -> Check:

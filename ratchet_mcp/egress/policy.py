@@ -10,7 +10,7 @@ from ratchet_mcp.egress.urls import Target
 from ratchet_mcp.errors import NetworkDenied
 from ratchet_mcp.settings.hosts import HostPattern, first_match, read_patterns
 from ratchet_mcp.settings.network import Mode, NetworkSettings
-from ratchet_mcp.tasks.network import read_network
+from ratchet_mcp.tasks.network import NetworkRules, read_network
 
 if TYPE_CHECKING:
     from ratchet_mcp.tasks.definition import Task
@@ -145,14 +145,19 @@ class PolicySource:
             deny=self._deny,
             allow_private=self._private,
             task=f"The task {task.name}" if task else "The request",
-            task_allow=_task_allow(task.metadata.get("network")) if task else None,
+            task_allow=_task_allow(task) if task else None,
         )
 
 
-def _task_allow(network: Any) -> tuple[HostPattern, ...] | None:
-    """Return the hosts that a task names, or None when it names none. What cannot be read allows nothing: loading has told it already."""
+def _task_allow(task: Task) -> tuple[HostPattern, ...] | None:
+    rules = rules_of(task)
+    return None if rules.allow is None else read_patterns(rules.allow)
+
+
+def rules_of(task: Task) -> NetworkRules:
+    """Return what a task says of its network. What cannot be read allows nothing: loading has told it already."""
+    network: Any = task.metadata.get("network")
     try:
-        rules = read_network(network) if network is not None else None
+        return read_network(network) if network is not None else NetworkRules()
     except ValueError:
-        return ()
-    return read_patterns(rules.allow) if rules and rules.allow is not None else None
+        return NetworkRules(allow=())

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, quote_plus
 
 from ratchet_mcp.egress.messages import Headers
+from ratchet_mcp.egress.policy import rules_of
 from ratchet_mcp.egress.urls import Target
 from ratchet_mcp.errors import InvalidFetch, SecretMissing
 from ratchet_mcp.settings.hosts import HostPattern, first_match, read_patterns
@@ -119,13 +120,17 @@ class RunSecrets:
 
     def __init__(self, store: SecretStore, task: Task | None, nonce: str | None = None) -> None:
         self._store, self._task = store, task.name if task else None
+        self._declared = rules_of(task).secrets if task else ()
         self.nonce = nonce or secrets.token_hex(8)
         self._mark = f":{self.nonce}}}}}"
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Return the names that are there for this task."""
-        return self._store.names_for(self._task)
+        """Return the names that there are handles for: those that are there for this task, and those that its metadata declares.
+
+        What is declared but not there fails when it is sent; with mocks and replays nothing is sent.
+        """
+        return tuple(dict.fromkeys((*self._store.names_for(self._task), *self._declared)))
 
     def handle(self, name: str) -> str:
         """Return the handle of a name; whether there is such a secret is seen when it is sent."""

@@ -105,6 +105,15 @@ async def test_a_task_that_may_not_use_it_does_not_get_it(server: HttpServer) ->
     assert len(server.asked) == 1
 
 
+async def test_a_declared_secret_has_a_handle_also_where_it_is_not_set(server: HttpServer) -> None:
+    declaring = Task(uuid4(), "probe", "1.0.0", "", "", "", {}, {}, metadata={"network": {"secrets": ["MISSING"]}})
+    async with egress(**secret(server)) as service:
+        run = service.for_run(declaring)
+        assert run.secrets.names == ("API", "MISSING")
+        with pytest.raises(SecretMissing, match="MISSING is not there"):
+            await get(run, f"{server.url}/echo", headers={"X-Key": run.secrets.handle("MISSING")})
+
+
 async def test_text_that_looks_like_a_handle_is_none(server: HttpServer) -> None:
     async with egress(**secret(server)) as service:
         run, other = service.for_run(task()), service.for_run(task())

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from ratchet_mcp.settings import NetworkSettings
+from ratchet_mcp.cli.checks import network
+from ratchet_mcp.settings import NetworkSettings, Settings
 from ratchet_mcp.tasks.network import read_network
 
 
@@ -47,6 +48,7 @@ def test_every_limit_is_on_by_default() -> None:
 
 def test_hosts_of_a_task_are_checked() -> None:
     assert read_network({"allow": ["api.example.com", "*.example.org:8443"]}).allow == ("api.example.com", "*.example.org:8443")
+    assert read_network({"secrets": ["API_KEY"]}).secrets == ("API_KEY",)
     assert read_network({}).allow is None and read_network({"allow": []}).allow == ()
 
 
@@ -61,8 +63,24 @@ def test_hosts_of_a_task_are_checked() -> None:
         {"allow": ["http://a/b"]},
         {"allow": ["x.example"] * 101},
         {"allow_private": []},
+        {"secrets": ["a-b"]},
+        {"secrets": "A"},
     ],
 )
 def test_what_is_no_network_of_a_task_is_told(value: Any) -> None:
     with pytest.raises(ValueError, match=r"."):
         read_network(value)
+
+
+@pytest.mark.parametrize(
+    ("settings", "state", "word"),
+    [
+        ({}, "ok", "public"),
+        ({"mode": "off"}, "ok", "nothing"),
+        ({"mode": "open"}, "note", "this machine"),
+        ({"allow_private": ["db.example:*"]}, "note", "db.example"),
+    ],
+)
+def test_the_doctor_tells_what_tasks_reach(settings: dict[str, Any], state: str, word: str) -> None:
+    check = network(Settings(network=NetworkSettings(**settings)))
+    assert check.state == state and word in check.detail
