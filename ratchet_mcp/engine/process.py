@@ -192,7 +192,8 @@ class WorkerProcess(asyncio.SubprocessProtocol):
 
     async def writable(self) -> None:
         """Wait until the worker has read most of what it was sent, or is gone."""
-        await self._writable.wait()
+        while not self._writable.is_set():  # others may have woken up earlier, and written
+            await self._writable.wait()
 
     def execute(self, active: ActiveRun) -> None:
         """Let the worker start a run; `active.ended` tells when it is over."""

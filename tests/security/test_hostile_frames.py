@@ -8,12 +8,14 @@ import resource
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from engine_runs import RecordingHost, open_pool, request
+from engine_runs import RecordingHost, open_pool, request, response
 
 from ratchet_mcp.engine import process
+from ratchet_mcp.engine.course import Course
 from ratchet_mcp.engine.pool import WorkerPool
 from ratchet_mcp.engine.run import RunOutcome
 
@@ -112,6 +114,10 @@ VIOLATIONS = {
     "the same call twice": "call(1)\ncall(1)",
     "ten thousand calls at once": "for number in range(10_000): call(number)",
     "a call whose number is text": "call('1')",
+    "calls given up that were never made": "for number in range(2): send(type='host_cancel', id=run, call=number)",
+    "a call given up twice": "call(1)\nfor _ in range(2): send(type='host_cancel', id=run, call=1)",
+    "a call given up whose number is text": "send(type='host_cancel', id=run, call='1')",
+    "a call given up without a number": "send(type='host_cancel', id=run)",
     "start_failed during a run": "send(type='start_failed', id=run, message='x')",
     "ready during a run, for the run": "ready(id=run)",
     "frames of other runs without end": "for _ in range(5000): log(id='other')",
@@ -287,6 +293,32 @@ async def test_answers_that_nobody_reads_do_not_pile_up() -> None:
         assert outcome.error.code == "memory_limit"
         assert (await pool.run(request("() => 1"), RecordingHost())).output_json == "1"
     assert peak_mb() - before < 300
+
+
+async def test_events_that_are_none_are_a_violation(fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
+    for events in ("[['call', 1]]", "[['clock', 1, 1]]", "[['call', 1, 'x']]", "{}", "[['call', -1, 1]]", "[['timer', True, 1]]"):
+        fake(HONEST_START + f"result(ended={{'events': {events}}})" + HANG)
+        async with hostile_pool(monkeypatch) as pool:
+            outcome = await pool.run(replace(request("() => 1", timeout_seconds=2), course=Course.fresh()), RecordingHost())
+        assert outcome.error is not None
+        assert outcome.error.code == "protocol_violation", events
+
+
+async def test_large_answers_wait_until_the_worker_reads_them() -> None:
+    async def network(asked: object) -> object:
+        return response("x" * 4_000_000)
+
+    host = RecordingHost()
+    host.network = network
+    before = peak_mb()
+    async with open_pool(max_workers=1) as pool:
+        deaf = "async () => { for (let i = 0; i < 60; i++) fetch('https://a.example/').catch(() => {}); const t = Date.now(); while (Date.now() - t < 1500); return 1 }"
+        outcome = await pool.run(request(deaf, timeout_seconds=10), host)
+        assert outcome.output_json == "1", outcome.error
+        code = "async () => (await Promise.all(Array.from({ length: 12 }, () => fetch('https://a.example/').then((r) => r.text())))).map((t) => t.length).join()"
+        outcome = await pool.run(request(code, timeout_seconds=10), host)
+        assert outcome.output_json == '"' + ",".join(["4000000"] * 12) + '"', outcome.error
+    assert peak_mb() - before < 600
 
 
 async def test_arguments_of_calls_do_not_pile_up() -> None:

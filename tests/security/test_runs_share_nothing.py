@@ -27,6 +27,18 @@ STAINS = {
     "URL.prototype": ("URL.prototype.stain = 1", "'stain' in URL.prototype"),
     "a static of URL": ("URL.stain = 1", "'stain' in URL"),
     "Headers.prototype.get": ("Headers.prototype.get = () => 'mine'", "new Headers().get('a') === 'mine'"),
+    "Response, Request, FormData, Blob": (
+        "for (const C of [Response, Request, FormData, Blob, File]) { try { C.prototype.stain = 1 } catch { C.stain = 1 } }",
+        "[Response, Request, FormData, Blob, File].some((C) => 'stain' in C || 'stain' in C.prototype)",
+    ),
+    "the getters of what fetch returns": (
+        "const p = fetch('https://a.example'); p.catch(() => {}); Object.getOwnPropertyDescriptor(p, 'ok').get.stain = 1",
+        "(() => { const p = fetch('https://a.example'); p.catch(() => {}); return 'stain' in Object.getOwnPropertyDescriptor(p, 'ok').get })()",
+    ),
+    "the stream of a body": (
+        "Object.getPrototypeOf(new Response('x').body).stain = 1",
+        "'stain' in new Response('x').body",
+    ),
     "the typed errors": ("HttpError.prototype.stain = 1", "'stain' in HttpError.prototype"),
     "console.log": ("console.log = () => 1; console.stain = 1", "'stain' in console"),
     "tasks.call": ("tasks.call = () => 'mine'; tasks.stain = 1", "'stain' in tasks"),
@@ -106,6 +118,9 @@ WAIT = "new Promise((done) => setTimeout(() => done('own'), 30))"
         "() => ({ toJSON() { Promise.resolve().then(() => console.log('stale')); return 1 } })",
         "() => { const e = new Error('x'); Object.defineProperty(e, 'data', { value: { toJSON() { queueMicrotask(() => console.log('stale')) } } }); throw e }",
         "() => { const e = new Error('x'); Object.defineProperty(e, 'stack', { get() { setTimeout(() => console.log('stale')); tasks.call('x').catch(() => {}); console.log('late'); reportProgress(1); return '' } }); throw e }",
+        "() => { fetch('https://a.example').catch(() => console.log('stale')) }",
+        "() => { AbortSignal.timeout(1).addEventListener('abort', () => fetch('https://a.example').catch(() => console.log('stale'))) }",
+        "() => { throw { get message() { try { fetch('https://a.example').ok } catch { Promise.resolve().then(() => console.log('stale')) } return 'x' } } }",
         "async () => { for (let i = 0; i < 50; i++) tasks.call('slow').finally(() => console.log('stale')) }",
     ],
 )

@@ -59,7 +59,7 @@
     error.code = failure.code;
     if (failure.details !== undefined) error.data = failure.details;
     if (Typed !== undefined) { // of fetch: the author sees at once where and what to do
-      if (failure.details !== undefined && failure.details.host !== undefined) error.host = failure.details.host;
+      if (failure.details !== undefined && typeof failure.details.host === 'string') error.host = failure.details.host;
       if (failure.hint !== undefined) { error.hint = failure.hint; error.data = { ...error.data, hint: failure.hint }; }
     }
     return error;
