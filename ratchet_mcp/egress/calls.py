@@ -28,7 +28,10 @@ class Timing:
 
 @dataclass(slots=True)
 class HttpCall:
-    """One fetch of a run. `url` and everything else is redacted already; `sent` and `received` count bytes of bodies on the wire."""
+    """One fetch of a run. `url` and everything else is redacted already; `sent` and `received` count bytes of bodies on the wire.
+
+    `phase` is what the call last waited for: connect, response or body.
+    """
 
     number: int
     method: str
@@ -48,6 +51,7 @@ class HttpCall:
     notes: list[str] = field(default_factory=list[str])
     timing: Timing = field(default_factory=Timing)
     error: dict[str, Any] | None = None
+    phase: str = "connect"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the call as JSON; what does not apply is left out."""

@@ -10,11 +10,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
 import anyio
+import anyio.lowlevel
 import httpcore
 
 from ratchet_mcp.egress.connections import Connections
 from ratchet_mcp.egress.decoding import Decoder, too_large
-from ratchet_mcp.egress.dialing import CALL, Dialer, Proxy
+from ratchet_mcp.egress.dialing import EXCHANGE, Dialer, Exchange, Proxy, Stream
 from ratchet_mcp.egress.failures import Unreachable, translate
 from ratchet_mcp.egress.messages import Headers
 from ratchet_mcp.egress.tls import make_context
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from ratchet_mcp.egress.resolver import Resolver
 
 _REDIRECT_BODY = 64 << 10
+_PIECES_AT_ONCE = 128
+"""After so many pieces, which may be tiny and come together, others get their turn."""
 _NO_BODY = (101, 204, 205, 304)
 
 
@@ -92,22 +95,26 @@ class Client:
         With `follows`, the body of a redirect is only read as far as it is small.
         """
         host, started = outgoing.target.host, time.monotonic()
-        token = CALL.set(call)
+        exchange = Exchange(call)
+        token = EXCHANGE.set(exchange)
         call.timing.dns = call.timing.connect = call.timing.tls = call.timing.first_byte = call.timing.body = None
         try:
             async with self._stream(outgoing, reach) as response:
                 answered = time.monotonic()
+                exchange.phase = "body"
+                call.address = _address(response) or call.address
                 setup = sum(phase or 0.0 for phase in (call.timing.dns, call.timing.connect, call.timing.tls))
                 call.timing.first_byte = max(0.0, (answered - started) * 1000 - setup)
                 call.status, call.http_version = response.status, _extension(response, "http_version")
                 incoming = self._head(response, host, call)
-                body = await self._body(response, incoming, outgoing, call, budget, follows=follows)
+                body = await self._body(response, incoming, outgoing, exchange, budget, follows=follows)
                 call.timing.body = (time.monotonic() - answered) * 1000
             return Incoming(incoming.status, incoming.reason, incoming.headers, body, incoming.http_version)
         except (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError, Unreachable, OSError) as error:
             raise translate(error, host, header_bytes=self._settings.header_bytes) from None
         finally:
-            CALL.reset(token)
+            call.phase = exchange.phase
+            EXCHANGE.reset(token)
 
     @asynccontextmanager
     async def _stream(self, outgoing: Outgoing, reach: Reach) -> AsyncGenerator[httpcore.Response]:
@@ -135,7 +142,7 @@ class Client:
         return Incoming(response.status, _extension(response, "reason_phrase"), headers, b"", call.http_version or "")
 
     async def _body(
-        self, response: httpcore.Response, incoming: Incoming, outgoing: Outgoing, call: HttpCall, budget: Budget, *, follows: bool
+        self, response: httpcore.Response, incoming: Incoming, outgoing: Outgoing, exchange: Exchange, budget: Budget, *, follows: bool
     ) -> bytes:
         host, settings = outgoing.target.host, self._settings
         if outgoing.method == "HEAD" or incoming.status in _NO_BODY:
@@ -143,17 +150,22 @@ class Client:
                 pass
             return b""
         if follows and incoming.leads_to is not None:
-            return await _drain(response)
+            return await _drain(response, exchange)
         claimed = incoming.header("content-length") or ""
         if claimed.isdecimal() and int(claimed[:20]) > settings.response_bytes:
             raise too_large(host, settings.response_bytes)
         decoder = Decoder(
             host, _joined(incoming, "content-encoding"), max_bytes=settings.response_bytes, max_ratio=settings.decompression_ratio
         )
+        pieces = 0
         async for chunk in response.aiter_stream():
+            pieces += 1
+            if pieces % _PIECES_AT_ONCE == 0:
+                await anyio.lowlevel.checkpoint()
             before = decoder.total
             decoder.feed(chunk)
-            call.received += len(chunk)
+            exchange.body += len(chunk)
+            exchange.call.received += len(chunk)
             budget.receive(host, max(decoder.total - before, len(chunk)))
         return decoder.finish()
 
@@ -166,11 +178,12 @@ class Client:
             self._pools = {}
 
 
-async def _drain(response: httpcore.Response) -> bytes:
+async def _drain(response: httpcore.Response, exchange: Exchange) -> bytes:
     """Read the body of a redirect away, unless it is large: then the connection is given up instead."""
     size = 0
     async for chunk in response.aiter_stream():
         size += len(chunk)
+        exchange.body += len(chunk)
         if size > _REDIRECT_BODY:
             break
     return b""
@@ -178,6 +191,11 @@ async def _drain(response: httpcore.Response) -> bytes:
 
 def _joined(incoming: Incoming, name: str) -> str:
     return ", ".join(value for key, value in incoming.headers if key.lower() == name)
+
+
+def _address(response: httpcore.Response) -> str | None:
+    stream: Any = cast("Any", response).extensions.get("network_stream")
+    return stream.address if isinstance(stream, Stream) else None
 
 
 def _extension(response: httpcore.Response, name: str) -> str:

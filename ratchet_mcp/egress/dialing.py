@@ -7,6 +7,7 @@ import ssl
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from contextvars import ContextVar
+from dataclasses import dataclass
 from ipaddress import ip_address
 from itertools import chain, zip_longest
 from typing import Any, cast
@@ -23,8 +24,22 @@ from ratchet_mcp.egress.policy import Reach, refused_address
 from ratchet_mcp.egress.resolver import Resolver
 from ratchet_mcp.errors import NetworkDenied
 
-CALL: ContextVar[HttpCall | None] = ContextVar("ratchet_egress_call", default=None)
-"""The call that a connection is opened for; its timing and address are noted there."""
+_FREE_FRAMING = 256 << 10
+_FRAMING = 4
+
+
+@dataclass(slots=True)
+class Exchange:
+    """One request on one connection. `read` counts all bytes that came, `body` those of the body, `phase` is what is waited for."""
+
+    call: HttpCall
+    read: int = 0
+    body: int = 0
+    phase: str = "response"
+
+
+EXCHANGE: ContextVar[Exchange | None] = ContextVar("ratchet_egress_exchange", default=None)
+"""The exchange that the current task is busy with; connections note there what they cost."""
 _STAGGER_SECONDS = 0.25
 _TCP = cast("httpcore.AsyncNetworkBackend", httpcore.AnyIOBackend())
 Connect = Callable[[str], Awaitable[httpcore.AsyncNetworkStream]]
@@ -95,7 +110,9 @@ class Dialer(httpcore.AsyncNetworkBackend):
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.AsyncNetworkStream:
         """Connect to the first allowed address that answers. Raises `NetworkDenied`, `Unreachable` or errors of `httpcore`."""
-        call, started = CALL.get(), time.monotonic()
+        exchange, started = EXCHANGE.get(), time.monotonic()
+        if exchange is not None:
+            exchange.phase = "connect"
         deadline = started + self._seconds
         try:
             with anyio.fail_after(self._seconds):
@@ -104,10 +121,10 @@ class Dialer(httpcore.AsyncNetworkBackend):
                 stream = await race(addresses, lambda address: self._connect(host, address, port))
         except TimeoutError:
             raise httpcore.ConnectTimeout(f"{host} did not answer") from None
-        if call is not None:
-            call.timing.dns = (resolved - started) * 1000
-            call.timing.connect = (time.monotonic() - resolved) * 1000
-            call.address = stream.address
+        if exchange is not None:
+            exchange.phase = "response"
+            exchange.call.timing.dns = (resolved - started) * 1000
+            exchange.call.timing.connect = (time.monotonic() - resolved) * 1000
         stream.deadline = deadline
         return stream
 
@@ -132,7 +149,7 @@ class Dialer(httpcore.AsyncNetworkBackend):
         for address in addresses:
             kind = "cloud metadata" if is_metadata(address) else why_not_public(address) if self._reach == "public" else None
             if kind is not None:
-                raise refused_address(host, addresses, kind)
+                raise self._refused(host, address, kind)
 
     async def _connect(self, host: str, address: str, port: int) -> Stream:
         if self._proxy is not None:
@@ -141,8 +158,16 @@ class Dialer(httpcore.AsyncNetworkBackend):
         if self._reach == "public" and _same_machine(stream):
             with anyio.CancelScope(shield=True):
                 await stream.aclose()
-            raise refused_address(host, [address], "this machine itself")
+            raise self._refused(host, address, "this machine itself")
         return Stream(stream, address)
+
+    @staticmethod
+    def _refused(host: str, address: str, kind: str) -> NetworkDenied:
+        """Return the refusal. The address is for the call log: the task, which may be probing, learns only what kind it is."""
+        exchange = EXCHANGE.get()
+        if exchange is not None:
+            exchange.call.address = address
+        return refused_address(host, kind)
 
 
 def _same_machine(stream: httpcore.AsyncNetworkStream) -> bool:
@@ -205,8 +230,14 @@ class Stream(httpcore.AsyncNetworkStream):
         self._inner, self.address, self.deadline = inner, address, 0.0
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109
-        """Read what has come."""
-        return await self._inner.read(max_bytes, timeout)
+        """Read what has come. Raises `httpcore.RemoteProtocolError` when far more comes than what is asked for: framing costs time."""
+        data = await self._inner.read(max_bytes, timeout)
+        exchange = EXCHANGE.get()
+        if exchange is not None:
+            exchange.read += len(data)
+            if exchange.read > _FREE_FRAMING + _FRAMING * exchange.body:
+                raise httpcore.RemoteProtocolError("much more framing than content")
+        return data
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109
         """Write everything."""
@@ -231,9 +262,9 @@ class Stream(httpcore.AsyncNetworkStream):
             with anyio.CancelScope(shield=True):
                 await self.aclose()
             raise
-        call = CALL.get()
-        if call is not None:
-            call.timing.tls = (time.monotonic() - started) * 1000
+        exchange = EXCHANGE.get()
+        if exchange is not None:
+            exchange.call.timing.tls = (time.monotonic() - started) * 1000
         return self
 
     def get_extra_info(self, info: str) -> Any:

@@ -94,7 +94,7 @@ class SecretStore:
         quoted = json.dumps(value)[1:-1]
         coded = base64.b64encode(plain).decode().rstrip("=")
         forms = {value, quoted, quoted.replace("/", "\\/"), quote(value, safe=""), quote(value), quote_plus(value), coded}
-        forms |= {coded.replace("+", "-").replace("/", "_"), quote(value, safe="").replace("%2F", "/").lower()}
+        forms.add(coded.replace("+", "-").replace("/", "_"))
         for form in sorted(forms, key=len, reverse=True):
             if len(form) >= MIN_SECRET:
                 self._forms[form.encode()] = mark

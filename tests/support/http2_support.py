@@ -57,6 +57,14 @@ async def serve_http2(state: HttpServer, reader: asyncio.StreamReader, writer: a
         elif asked.path == "/goaway":
             writer.transport.abort()
             return
+        elif asked.path == "/pings":
+            while not writer.is_closing():
+                for _ in range(500):
+                    connection.ping(b"12345678")
+                writer.write(connection.data_to_send())
+                await writer.drain()
+                await asyncio.sleep(0)
+            return
         elif asked.path == "/large":
             body = b"x" * int(asked.query.get("size", str(1 << 20)))
         elif asked.path == "/bomb":

@@ -104,6 +104,26 @@ async def test_what_a_server_sends_beyond_its_response_is_not_the_next_response(
         assert (await get(service.for_run(None), f"{server.url}/json")).status == 200
 
 
+@pytest.mark.parametrize(
+    ("head", "flood"),
+    [
+        (b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 1000),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n" * 5000),
+    ],
+)
+async def test_a_server_that_sends_more_framing_than_content_is_cut_off(head: bytes, flood: bytes) -> None:
+    async def answer(asked: Any, writer: Any) -> None:
+        writer.write(head)
+        while True:
+            writer.write(flood)
+            await writer.drain()
+
+    with http_server() as server:
+        server.handlers["/flood"] = answer
+        error = await fails(server, "/flood", NetworkFailed)
+    assert "framing" in error.message
+
+
 async def test_a_closed_port_is_told() -> None:
     with http_server() as gone:
         url = gone.url

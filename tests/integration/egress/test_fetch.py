@@ -197,7 +197,7 @@ async def test_http2_requests_at_once_do_not_share_a_connection(ca: Authority) -
     assert len({each.connection for each in server.asked}) == len(server.asked) == 5
 
 
-@pytest.mark.parametrize("path", ["/reset", "/goaway"])
+@pytest.mark.parametrize("path", ["/reset", "/goaway", "/pings"])
 async def test_a_broken_http2_stream_is_a_typed_error(ca: Authority, path: str) -> None:
     with http2_server(ca.server_context("api.test")) as server:
         async with egress(names={"api.test": [["127.0.0.1"]]}, ca_file=ca.file) as service:
