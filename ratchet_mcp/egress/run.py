@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -92,11 +93,28 @@ class RunNetwork:
         self._budget = Budget(services.settings)
         self._parallel = anyio.Semaphore(services.settings.parallel)
         self._scopes: set[anyio.CancelScope] = set()
+        self._numbers = itertools.count(1)
         self._closed = False
+
+    def for_called(self, policy: Policy, secrets: RunSecrets, partition: str) -> RunNetwork:
+        """Return the network of a task that this run calls: its own policy and list of calls; limits, mocks and recording are shared."""
+        called = RunNetwork(
+            self._services,
+            policy,
+            secrets,
+            partition=partition,
+            most_seconds=self._most_seconds,
+            mocks=self.mocks,
+            replay=self.replay,
+            recorder=self.recorder,
+            on_close=self._on_close,
+        )
+        called._budget, called._parallel, called._numbers = self._budget, self._parallel, self._numbers
+        return called
 
     async def fetch(self, request: FetchRequest) -> FetchResponse:
         """Return the response to a request. Raises the subclasses of `errors.NetworkError`; cancelled with the run."""
-        call = HttpCall(len(self.calls) + 1, request.method[:20], "", started_at=time.time())
+        call = HttpCall(next(self._numbers), request.method[:20], "", started_at=time.time())
         started = time.monotonic()
         if len(self.calls) <= self._settings.requests:
             self.calls.append(call)
@@ -147,7 +165,7 @@ class RunNetwork:
         raise FetchTimedOut(
             f"{outgoing.target.host} did not answer within {seconds:g} seconds.",
             hint="Ask for less, or give fetch a longer timeout (network.max_timeout_seconds is the most).",
-            details={"host": outgoing.target.host, "seconds": seconds, "phase": _phase(call)},
+            details={"host": outgoing.target.host, "seconds": seconds, "phase": call.phase},
         )
 
     def _seconds(self, request: FetchRequest) -> float:
@@ -289,11 +307,3 @@ class RunNetwork:
             scope.cancel()
         if self._on_close is not None:
             self._on_close(self)
-
-
-def _phase(call: HttpCall) -> str:
-    """Return what a call that took too long was waiting for."""
-    timing = call.timing
-    if timing.first_byte is not None:
-        return "body"
-    return "response" if timing.connect is not None else "connect"

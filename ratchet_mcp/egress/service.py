@@ -92,6 +92,12 @@ class Egress:
         self._runs.add(run)
         return run
 
+    def for_called(self, caller: RunNetwork, task: Task) -> RunNetwork:
+        """Return the network of a task that a run calls which was given its network: the same limits, mocks, recording and handles."""
+        run = caller.for_called(self._policies.of(task), self.secrets_for(task, caller.secrets.nonce), str(task.uuid))
+        self._runs.add(run)
+        return run
+
     def _forget(self, run: RunNetwork) -> None:
         with suppress(KeyError):
             self._runs.remove(run)

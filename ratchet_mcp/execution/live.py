@@ -53,7 +53,6 @@ class Live:
         self.children: set[Live] = set()
         self.network = network
         self.given_network: RunNetwork | None = None
-        self.lent_network: RunNetwork | None = None
         self.calls_made = 0
         self.course: Course | None = None
         self.child_courses: dict[int, Course] = {}

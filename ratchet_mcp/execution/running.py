@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import anyio
 from loguru import logger
@@ -19,6 +19,9 @@ from ratchet_mcp.store.records import ExecutionRecord, LogRecord
 
 if TYPE_CHECKING:
     from ratchet_mcp.store.store import Store
+
+
+GIVEN_UP = {"code": "cancelled", "message": "The run ended before the response came."}
 
 
 class Runner:
@@ -107,11 +110,15 @@ async def _close_network(live: Live) -> None:
     if live.network is None:
         return
     try:
-        if live.network is not live.lent_network:
-            await live.network.close()
-        live.execution.http = live.http_calls()
+        await live.network.close()
+        live.execution.http = [_ended(call) for call in live.http_calls()]
     except Exception as error:
         logger.opt(exception=error).error("The network of execution {} could not be closed", live.execution.id)
+
+
+def _ended(call: dict[str, Any]) -> dict[str, Any]:
+    """Say of a call that was under way that it was given up: that it hears of this itself may take a moment."""
+    return call if "status" in call or "error" in call else {**call, "error": GIVEN_UP}
 
 
 def _defect(error: Exception) -> InternalError:

@@ -113,7 +113,7 @@ class Executions:
         prepared = await self._preparation.of(task)
         text = await self._take_input(task, input, limits)
         caller = None if parent is None else self._live.get(parent.id)
-        own = network or await self._network_for_secrets(task, limits)
+        own = network or await self._network_of(task, limits)
         live = self._make(
             task, prepared, text, limits, origin, principal, attempt, caller, parent and parent.id, on_progress, observe, own, course
         )
@@ -129,17 +129,17 @@ class Executions:
         prepared = await self._preparation.of(task)
         text = await self._take_input(task, input, limits)
         caller = parent.execution
-        lent = parent.given_network
-        network = lent or await self._network_for_secrets(task, limits)
+        network = await self._network_of(task, limits, parent.given_network)
         live = self._make(task, prepared, text, limits, caller.origin, parent.principal, 1, parent, caller.id, None, None, network, course)
-        live.given_network = live.lent_network = lent
+        live.given_network = None if parent.given_network is None else network
         live.execution.input = input
         self._launch(live, prepared)
         return live
 
-    async def _network_for_secrets(self, task: Task, limits: RunLimits) -> RunNetwork | None:
-        """Give a run its network before it starts when there are secrets, so that it finds their handles."""
-        return await self._fetches.network_of(task, limits) if self._settings.network.secrets else None
+    async def _network_of(self, task: Task, limits: RunLimits, caller: RunNetwork | None = None) -> RunNetwork | None:
+        """Give a run its network before it starts, if its caller was given one, or there are secrets whose handles it has to find."""
+        wanted = caller is not None or self._settings.network.secrets
+        return await self._fetches.network_of(task, limits, caller) if wanted else None
 
     async def _take_input(self, task: Task, value: Any, limits: RunLimits) -> str:
         def take() -> str:
