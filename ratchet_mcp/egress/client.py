@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import anyio.lowlevel
 import httpcore
 
-from ratchet_mcp.egress.connections import Connections
+from ratchet_mcp.egress.connections import Connections, Response
 from ratchet_mcp.egress.decoding import Decoder, too_large
 from ratchet_mcp.egress.dialing import EXCHANGE, Dialer, Exchange, Proxy, Stream
 from ratchet_mcp.egress.failures import Unreachable, translate
@@ -116,8 +115,7 @@ class Client:
             call.phase = exchange.phase
             EXCHANGE.reset(token)
 
-    @asynccontextmanager
-    async def _stream(self, outgoing: Outgoing, reach: Reach) -> AsyncGenerator[httpcore.Response]:
+    def _stream(self, outgoing: Outgoing, reach: Reach) -> AbstractAsyncContextManager[Response]:
         target = outgoing.target
         request = httpcore.Request(
             outgoing.method.encode(),
@@ -125,14 +123,9 @@ class Client:
             headers=outgoing.complete(self._settings.user_agent),
             content=outgoing.body,
         )
-        response = await self._pool(reach).handle_async_request(request)
-        try:
-            yield response
-        finally:
-            with anyio.CancelScope(shield=True):
-                await response.aclose()
+        return self._pool(reach).stream(request)
 
-    def _head(self, response: httpcore.Response, host: str, call: HttpCall) -> Incoming:
+    def _head(self, response: Response, host: str, call: HttpCall) -> Incoming:
         size = sum(len(name) + len(value) + 4 for name, value in response.headers)
         maximum = self._settings.header_bytes
         if size > maximum:
@@ -142,11 +135,11 @@ class Client:
         return Incoming(response.status, _extension(response, "reason_phrase"), headers, b"", call.http_version or "")
 
     async def _body(
-        self, response: httpcore.Response, incoming: Incoming, outgoing: Outgoing, exchange: Exchange, budget: Budget, *, follows: bool
+        self, response: Response, incoming: Incoming, outgoing: Outgoing, exchange: Exchange, budget: Budget, *, follows: bool
     ) -> bytes:
         host, settings = outgoing.target.host, self._settings
         if outgoing.method == "HEAD" or incoming.status in _NO_BODY:
-            async for _ in response.aiter_stream():
+            async for _ in response.pieces():
                 pass
             return b""
         if follows and incoming.leads_to is not None:
@@ -158,7 +151,7 @@ class Client:
             host, _joined(incoming, "content-encoding"), max_bytes=settings.response_bytes, max_ratio=settings.decompression_ratio
         )
         pieces = 0
-        async for chunk in response.aiter_stream():
+        async for chunk in response.pieces():
             pieces += 1
             if pieces % _PIECES_AT_ONCE == 0:
                 await anyio.lowlevel.checkpoint()
@@ -172,16 +165,15 @@ class Client:
     async def close(self) -> None:
         """Close every connection."""
         self._closed = True
-        async with AsyncExitStack() as stack:
-            for pool in self._pools.values():
-                stack.push_async_callback(pool.aclose)
-            self._pools = {}
+        pools, self._pools = self._pools, {}
+        for pool in pools.values():
+            await pool.close()
 
 
-async def _drain(response: httpcore.Response, exchange: Exchange) -> bytes:
+async def _drain(response: Response, exchange: Exchange) -> bytes:
     """Read the body of a redirect away, unless it is large: then the connection is given up instead."""
     size = 0
-    async for chunk in response.aiter_stream():
+    async for chunk in response.pieces():
         size += len(chunk)
         exchange.body += len(chunk)
         if size > _REDIRECT_BODY:
@@ -193,14 +185,13 @@ def _joined(incoming: Incoming, name: str) -> str:
     return ", ".join(value for key, value in incoming.headers if key.lower() == name)
 
 
-def _address(response: httpcore.Response) -> str | None:
-    stream: Any = cast("Any", response).extensions.get("network_stream")
+def _address(response: Response) -> str | None:
+    stream: Any = response.extensions.get("network_stream")
     return stream.address if isinstance(stream, Stream) else None
 
 
-def _extension(response: httpcore.Response, name: str) -> str:
-    extensions: dict[str, Any] = cast("Any", response).extensions
-    return _text(extensions.get(name, b""))
+def _extension(response: Response, name: str) -> str:
+    return _text(response.extensions.get(name, b""))
 
 
 def _text(value: bytes) -> str:

@@ -1,11 +1,17 @@
-"""The pool of connections. Each serves one request at a time, also with HTTP/2: no task can stall or end the stream of another."""
+"""The pool of connections. Each serves one request at a time, also with HTTP/2: no task can stall or end the stream of another.
+
+The pool of httpcore is not used: a request that is cancelled at the wrong moment occupies a place there for ever, and HTTP/2
+streams share connections.
+"""
 
 from __future__ import annotations
 
 import logging
 import ssl
-from collections.abc import AsyncIterator
-from typing import Any
+import time
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, cast
 
 import anyio
 import httpcore
@@ -13,87 +19,119 @@ import httpcore
 from ratchet_mcp.settings.network import NetworkSettings
 
 
-class Connections(httpcore.AsyncConnectionPool):
-    """Connections within one reach; `dialer` opens them."""
+class Connections:
+    """Connections within one reach; `dialer` opens them. At most `network.connections`, idle ones included: they give way."""
 
     def __init__(self, settings: NetworkSettings, dialer: httpcore.AsyncNetworkBackend, tls: ssl.SSLContext) -> None:
-        super().__init__(
-            ssl_context=tls,
-            max_connections=settings.connections,
-            max_keepalive_connections=settings.idle_connections,
-            keepalive_expiry=settings.keep_alive_seconds,
-            http2=settings.http2,
-            network_backend=dialer,
-        )
-        self._arguments: dict[str, Any] = {
-            "ssl_context": tls,
-            "keepalive_expiry": settings.keep_alive_seconds,
-            "http1": True,
-            "http2": settings.http2,
-            "network_backend": dialer,
-        }
+        self._settings, self._dialer, self._tls = settings, dialer, tls
+        self._places = anyio.Semaphore(settings.connections)
+        self._busy: set[httpcore.AsyncHTTPConnection] = set()
+        self._idle: dict[httpcore.AsyncHTTPConnection, tuple[httpcore.Origin, float]] = {}
         # Their debugging output shows headers.
         for name in ("httpcore", "hpack", "h2"):
             logging.getLogger(name).setLevel(logging.WARNING)
 
-    def create_connection(self, origin: httpcore.Origin) -> httpcore.AsyncConnectionInterface:
-        """Return a connection that is opened when it is first used."""
-        return _Exclusive(origin, **self._arguments)
+    @asynccontextmanager
+    async def stream(self, request: httpcore.Request) -> AsyncGenerator[Response]:
+        """Send a request; the block reads the response. A connection whose response was not read to its end is closed afterwards."""
+        async with self._places:
+            connection, response = await self._send(request)
+            whole = False
+            try:
+                yield response
+                whole = response.whole and not _has_more(connection)
+                await response.close()
+            finally:
+                await self._give_back(connection, request.url.origin, reusable=whole)
 
+    async def _send(self, request: httpcore.Request) -> tuple[httpcore.AsyncHTTPConnection, Response]:
+        for last in (False, False, True):
+            connection = await self._take(request.url.origin)
+            try:
+                return connection, Response(await connection.handle_async_request(request))
+            except httpcore.ConnectionNotAvailable:
+                # The server has said goodbye without touching the request.
+                await self._give_back(connection, request.url.origin, reusable=False)
+                if last:
+                    raise httpcore.RemoteProtocolError("Server disconnected") from None
+            except BaseException:
+                await self._give_back(connection, request.url.origin, reusable=False)
+                raise
+        raise AssertionError("the loop returns or raises")  # pragma: no cover
 
-class _Exclusive(httpcore.AsyncHTTPConnection):
-    """A connection that is free or serves one request. One whose response was not read to its end is not used again."""
-
-    def __init__(self, origin: httpcore.Origin, **arguments: Any) -> None:
-        super().__init__(origin, **arguments)
-        self._busy = False
-
-    def is_available(self) -> bool:
-        return not self._busy and self.is_idle() and super().is_available()
-
-    async def handle_async_request(self, request: httpcore.Request) -> httpcore.Response:
-        if self._busy:
-            raise httpcore.ConnectionNotAvailable
-        self._busy = True
-        try:
-            response = await super().handle_async_request(request)
-        except BaseException as error:
-            await self.release(whole=isinstance(error, httpcore.ConnectionNotAvailable))
-            raise
-        response.stream = _Body(response.stream, self)
-        return response
-
-    def _has_more(self) -> bool:
-        """Tell whether the server has sent more than one response (HTTP/1.1), which the next request would take for its own."""
-        state: Any = getattr(getattr(self, "_connection", None), "_h11_state", None)
-        return state is not None and bool(state.trailing_data[0])
-
-    async def release(self, *, whole: bool) -> None:
-        """Let the next request have the connection, or close it when a response was left behind."""
-        if not whole or self._has_more():
+    async def _take(self, origin: httpcore.Origin) -> httpcore.AsyncHTTPConnection:
+        """Return an idle connection to the origin, the latest used first, or a new one."""
+        for connection, (known, since) in reversed(list(self._idle.items())):
+            expired = time.monotonic() - since >= self._settings.keep_alive_seconds or connection.has_expired()
+            if connection not in self._idle or (known != origin and not expired):
+                continue
+            del self._idle[connection]
+            if not expired and connection.is_available():
+                self._busy.add(connection)
+                return connection
             with anyio.CancelScope(shield=True):
-                await self.aclose()
-        self._busy = False
+                await connection.aclose()
+        connection = httpcore.AsyncHTTPConnection(
+            origin, ssl_context=self._tls, http1=True, http2=self._settings.http2, network_backend=self._dialer
+        )
+        self._busy.add(connection)
+        await self._trim(self._settings.connections - len(self._busy))
+        return connection
 
-
-class _Body:
-    """The body of a response; frees or closes its connection at the end."""
-
-    def __init__(self, stream: Any, connection: _Exclusive) -> None:
-        self._stream, self._connection = stream, connection
-        self._whole = self._closed = False
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        async for chunk in self._stream:
-            yield chunk
-        self._whole = True
-
-    async def aclose(self) -> None:
-        if self._closed:
-            return
-        self._closed = True
-        try:
+    async def _give_back(self, connection: httpcore.AsyncHTTPConnection, origin: httpcore.Origin, *, reusable: bool) -> None:
+        self._busy.discard(connection)
+        if reusable and connection.is_available():
+            self._idle[connection] = origin, time.monotonic()
+            await self._trim(self._settings.idle_connections)
+        else:
             with anyio.CancelScope(shield=True):
-                await self._stream.aclose()
-        finally:
-            await self._connection.release(whole=self._whole)
+                await connection.aclose()
+
+    async def _trim(self, most: int) -> None:
+        """Close the idle connections that were used longest ago."""
+        while len(self._idle) > max(0, most):
+            connection = next(iter(self._idle))
+            del self._idle[connection]
+            with anyio.CancelScope(shield=True):
+                await connection.aclose()
+
+    @property
+    def counts(self) -> tuple[int, int]:
+        """Return how many connections are busy, and how many idle."""
+        return len(self._busy), len(self._idle)
+
+    async def close(self) -> None:
+        """Close every connection, also those in use."""
+        connections = [*self._busy, *self._idle]
+        self._busy.clear()
+        self._idle.clear()
+        with anyio.CancelScope(shield=True):
+            for connection in connections:
+                await connection.aclose()
+
+
+class Response:
+    """A response whose body is read piece by piece."""
+
+    def __init__(self, inner: httpcore.Response) -> None:
+        self.status: int = inner.status
+        self.headers: list[tuple[bytes, bytes]] = inner.headers
+        self.extensions: dict[str, Any] = cast("Any", inner).extensions
+        self._inner = inner
+        self.whole = False
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        """Yield the body as it comes."""
+        async for piece in self._inner.aiter_stream():
+            yield piece
+        self.whole = True
+
+    async def close(self) -> None:
+        """Let the connection know that the response is done with."""
+        await self._inner.aclose()
+
+
+def _has_more(connection: httpcore.AsyncHTTPConnection) -> bool:
+    """Tell whether the server has sent more than one response (HTTP/1.1), which the next request would take for its own."""
+    state: Any = getattr(getattr(connection, "_connection", None), "_h11_state", None)
+    return state is not None and bool(state.trailing_data[0])

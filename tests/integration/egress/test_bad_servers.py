@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import random
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
 from egress_runs import Names, egress, get
-from http_server import HttpServer, http_server, response
+from http_server import HttpServer, authority, http2_server, http_server, response
 
 from ratchet_mcp.egress.service import Egress
 from ratchet_mcp.errors import FetchLimit, FetchTimedOut, InvalidFetch, NetworkError, NetworkFailed
@@ -299,3 +302,27 @@ async def test_nothing_is_opened_before_the_first_request() -> None:
         service.for_run(None)
         assert "client" not in service._services.__dict__ and "resolver" not in service._services.__dict__
     assert "ratchet_mcp.egress.run" in sys.modules
+
+
+async def test_a_storm_of_cancelled_requests_leaves_every_place_free(server: HttpServer, tmp_path: Path) -> None:
+    chance = random.Random(7)
+    ca = authority(tmp_path)
+    with http2_server(ca.server_context("api.test")) as second:
+        safe = f"https://api.test:{second.port}"
+        urls = [server.url + path for path in ("/json", "/slow", "/trickle", "/reset/mid", "/short", "/redirect?to=/json", "/chunked")]
+        urls += [f"{safe}/json", f"{safe}/slow", f"{safe}/large", f"{safe}/reset", f"http://two.test:{server.port}/json"]
+        names = {"api.test": [["127.0.0.1"]], "two.test": [["::1", "127.0.0.1"]]}
+        async with egress(names=names, ca_file=ca.file, connections=8) as service:
+
+            async def fetch() -> None:
+                run = service.for_run(None)
+                with contextlib.suppress(NetworkError), anyio.move_on_after(chance.choice([0, 0.001, 0.005, 0.02, 0.1])):
+                    await get(run, chance.choice(urls))
+                await run.close()
+
+            for _ in range(10):
+                await asyncio.gather(*(fetch() for _ in range(20)))
+            pools = service._services.client._pools.values()
+            assert all(pool.counts[0] == 0 and pool._places.value == 8 for pool in pools)
+            got = await asyncio.gather(*(get(service.for_run(None), url) for url in [f"{server.url}/json", f"{safe}/json"] * 10))
+    assert {each.status for each in got} == {200}
