@@ -216,6 +216,7 @@ class RunNetwork:
 
         def on_retry() -> None:
             call.retries += 1
+            self._budget.send(outgoing.target.host, call.sent)
 
         return await with_retries(plan, deadline, lambda: self._follow(request, outgoing, call), on_retry)
 

@@ -239,6 +239,13 @@ async def test_all_bodies_of_a_run_together_are_limited(server: HttpServer) -> N
             await get(run, f"{server.url}/700")
 
 
+async def test_bodies_that_are_sent_again_count_again(server: HttpServer) -> None:
+    server.answers("/busy", response(b"", "503 Busy"))
+    async with egress(total_up_bytes=25, retries=9) as service:
+        with pytest.raises(FetchLimit, match="total_up_bytes"):
+            await get(service.for_run(None), f"{server.url}/busy", method="PUT", body=b"x" * 10)
+
+
 async def test_parallel_fetches_cannot_pass_the_limit_together(server: HttpServer) -> None:
     server.answers("/100k", response(b"x" * 100_000))
     async with egress(total_down_bytes=250_000) as service:
