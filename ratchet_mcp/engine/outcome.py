@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, cast
 
 from ratchet_mcp import errors
 from ratchet_mcp.engine.run import RunLimits, RunRequest
@@ -71,7 +71,17 @@ def _of_thrown(error: dict[str, Any], request: RunRequest) -> errors.RatchetErro
         return errors.StackOverflow(f"The task recursed too deeply{where}.", details=details)
     if error.get("name") == "SyntaxError" and error.get("file") == "main.js" and not _FRAME.search(_text(error, "stack")):
         return errors.TaskSyntaxError(f"{_headline(error)}{where}", details=details)
-    return errors.TaskFailed(f"{_headline(error)}{where}", hint=HINTS.get(details["name"]), details=details)
+    return errors.TaskFailed(f"{_headline(error)}{where}", hint=_hint(details), details=details)
+
+
+def _hint(details: dict[str, Any]) -> str | None:
+    """Return what to do about an error: what the network said when it is one of fetch."""
+    kind, data = errors.CODES.get(str(details.get("code"))), details.get("data")
+    if kind is not None and issubclass(kind, errors.NetworkError) and isinstance(data, dict):
+        hint = cast("dict[str, Any]", data).get("hint")
+        if isinstance(hint, str):
+            return hint[:1000]
+    return HINTS.get(details["name"])
 
 
 def _headline(error: dict[str, Any]) -> str:

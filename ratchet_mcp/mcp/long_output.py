@@ -60,6 +60,17 @@ def page_of_output(view: dict[str, Any], output: Any, offset: int, limit: int | 
         size = size * 2 // 3
 
 
+def items_that_fit(items: Sequence[Any], characters: int) -> list[Any]:
+    """Return the first items, at least one, whose JSON text fits into `characters`."""
+    chosen: list[Any] = []
+    for item in items:
+        characters -= len(to_json(item))
+        if characters < 0 and chosen:
+            break
+        chosen.append(item)
+    return chosen
+
+
 def lines_that_fit(lines: Sequence[LogLine], characters: int, *, newest: bool) -> list[dict[str, str]]:
     """Return the first lines that fit into `characters`, or the last ones if `newest`."""
     chosen: list[dict[str, str]] = []

@@ -10,8 +10,8 @@ import anyio.from_thread
 import anyio.to_thread
 import pytest
 
-from ratchet_mcp.errors import InternalError, StoreFailed
-from ratchet_mcp.hosting import Hosted, sole_error
+from ratchet_mcp.errors import InternalError, Interrupted, StoreFailed
+from ratchet_mcp.hosting import Hosted, OnDemand, sole_error
 
 Open = Callable[[], AbstractAsyncContextManager[str]]
 
@@ -84,3 +84,50 @@ def test_the_error_that_matters_is_found_in_a_group():
     failed = StoreFailed("no")
     assert sole_error(ExceptionGroup("g", [ExceptionGroup("h", [failed])])) is failed
     assert sole_error(ExceptionGroup("g", [ValueError(), failed])) is failed
+
+
+async def test_a_service_on_demand_starts_once_when_it_is_first_asked_for() -> None:
+    story: list[str] = []
+    async with anyio.create_task_group() as services:
+        service_on_demand = OnDemand("it", service(story), services, 5)
+        assert story == []
+        async with anyio.create_task_group() as asking:
+            for _ in range(3):
+                asking.start_soon(service_on_demand.get)
+        assert await service_on_demand.get() == "value"
+        assert story == ["up"]
+        await service_on_demand.stop()
+    assert story == ["up", "down"]
+    async with anyio.create_task_group() as services:
+        never = OnDemand("it", service(story), services, 5)
+        await never.stop()
+        with pytest.raises(Interrupted):
+            await never.get()
+    assert story == ["up", "down"]
+
+
+async def test_a_service_on_demand_that_failed_to_start_is_tried_again() -> None:
+    story: list[str] = []
+    failures = [StoreFailed("not now")]
+
+    def opening() -> None:
+        if failures:
+            raise failures.pop()
+
+    async with anyio.create_task_group() as services:
+        on_demand = OnDemand("it", service(story, opening), services, 5)
+        with pytest.raises(StoreFailed):
+            await on_demand.get()
+        assert await on_demand.get() == "value"
+        await on_demand.stop()
+    assert story == ["up", "down"]
+
+
+async def test_a_service_on_demand_is_left_although_its_surroundings_are_cancelled() -> None:
+    story: list[str] = []
+    async with anyio.create_task_group() as services:
+        on_demand = OnDemand("it", service(story), services, 5)
+        await on_demand.get()
+        services.cancel_scope.cancel()
+        await on_demand.stop()
+    assert story == ["up", "down"]

@@ -10,8 +10,8 @@ from typing import Any
 HERE = Path(__file__).parent
 SES = HERE / "ses.umd.min.js"
 PARTS = (
-    "rejections", "errors", "inspect", "clock", "encoding", "url", "events", "headers", "clone", "crypto", "blob", "formdata", "body",
-    "request", "response", "fetch", "console", "timers", "output", "context", "run",
+    "rejections", "errors", "inspect", "clock", "encoding", "url", "events", "headers", "crypto", "blob", "formdata", "body", "request",
+    "response", "clone", "fetch", "console", "timers", "output", "context", "run",
 )  # fmt: skip
 """The files of `realm/` in the order in which they are evaluated; the first runs between SES's repair and its hardening."""
 

@@ -9,7 +9,7 @@ from pydantic import AwareDatetime, BeforeValidator, Field
 
 from ratchet_mcp.execution.models import Execution, Origin, Status
 from ratchet_mcp.mcp import execution_view
-from ratchet_mcp.mcp.long_output import ALL_LINES, lines_that_fit, page_of_output, with_output
+from ratchet_mcp.mcp.long_output import ALL_LINES, items_that_fit, lines_that_fit, page_of_output, with_output
 from ratchet_mcp.mcp.results import ToolResult, clipped, success
 from ratchet_mcp.mcp.tools import schemas
 from ratchet_mcp.mcp.tools.arguments import WHOLE, Arguments, Cursor, PageSize
@@ -22,6 +22,7 @@ Part = Literal["output", "logs", "error", "http"]
 Id = Annotated[str, Field(description="execution_id", min_length=1, max_length=100)]
 PAGE_OF_LINES = 200
 TAIL_OF_LINES = 20
+PAGE_OF_FETCHES = 50
 
 
 def _moment(value: Any) -> Any:
@@ -49,7 +50,7 @@ class GetStatus(Arguments):
     ]
     offset: Annotated[
         Annotated[int, Field(ge=0), WHOLE] | None,
-        Field(description='first character of the output\'s JSON text; with include ["logs"], first line'),
+        Field(description='first character of the output\'s JSON text; with include ["logs"] or ["http"], first line'),
     ] = None
     limit: Annotated[Annotated[int, Field(ge=1, le=1_000_000), WHOLE] | None, Field(description="how many of them")] = None
 
@@ -85,7 +86,7 @@ async def get_status(call: Call, arguments: GetStatus) -> ToolResult:
     if "logs" in arguments.include:
         await _add_logs(view, ratchet, call, arguments)
     if "http" in arguments.include:
-        view["http"] = clipped(execution.http)
+        _add_http(view, execution, call, arguments)
     if not execution.status.final:
         view["hint"] = "Not finished yet. Call get_status again with wait_seconds."
     if "output" in arguments.include and execution.status is Status.COMPLETED:
@@ -112,6 +113,17 @@ async def _add_logs(view: dict[str, Any], ratchet: Ratchet, call: Call, argument
     lines = await ratchet.executions.logs(arguments.id, 0, ALL_LINES)
     view["logs"] = lines_that_fit(lines[-TAIL_OF_LINES:], call.characters // 4, newest=True)
     view["logs_total"] = len(lines)
+
+
+def _add_http(view: dict[str, Any], execution: Execution, call: Call, arguments: GetStatus) -> None:
+    """Add a page of fetches when only they are asked for, else the first ones."""
+    alone = arguments.include == ["http"]
+    offset = (arguments.offset or 0) if alone else 0
+    wanted = execution.http[offset : offset + (arguments.limit or PAGE_OF_FETCHES if alone else PAGE_OF_FETCHES)]
+    view["http"] = items_that_fit(clipped(wanted), call.characters * 3 // 4 if alone else call.characters // 4)
+    view["http_total"] = len(execution.http)
+    if alone and offset + len(view["http"]) < len(execution.http):
+        view["next_offset"] = offset + len(view["http"])
 
 
 async def list_executions(call: Call, arguments: ListExecutions) -> ToolResult:
@@ -173,6 +185,7 @@ TOOLS: list[ToolSpec[Any]] = [
                 "logs": LOGS,
                 "logs_total": schemas.INTEGER,
                 "http": {"type": "array", "items": {"type": "object"}},
+                "http_total": schemas.INTEGER,
                 "output_text": schemas.STRING,
                 "offset": schemas.INTEGER,
                 "next_offset": schemas.INTEGER,

@@ -2,6 +2,7 @@
 (realm) => {
   'use strict';
 
+  const { Headers, Request, Response, FormData, Blob, File } = realm.globals;
   const refuse = (what) => new realm.globals.DOMException(`${what} could not be cloned`, 'DataCloneError');
   const ERRORS = { Error, EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError };
 
@@ -9,6 +10,11 @@
     const twin = new (ERRORS[value.name] || Error)(value.message);
     if ('cause' in value) twin.cause = copy(value.cause);
     return twin;
+  };
+
+  const copyBlob = (blob) => {
+    const { type, name, lastModified } = blob;
+    return blob instanceof File ? new File([blob], name, { type, lastModified }) : new Blob([blob], { type });
   };
 
   const copyOf = (value, seen) => {
@@ -36,6 +42,8 @@
       for (const item of [...Set.prototype.values.call(value)]) twin.add(copy(item));
       return twin;
     }
+    if (realm.isBlob(value)) return keep(copyBlob(value));
+    if ([Headers, Request, Response, FormData].some((Kind) => value instanceof Kind)) throw refuse(Object.prototype.toString.call(value));
     if (value instanceof Error) return keep(copyError(value, copy));
     if (value instanceof Promise || value instanceof WeakMap || value instanceof WeakSet) throw refuse(Object.prototype.toString.call(value));
     const twin = keep(Array.isArray(value) ? new Array(value.length) : {});

@@ -95,7 +95,7 @@
     return JSON.stringify({ url, method, headers, body, redirect, cache, timeout_seconds: state.timeout === undefined ? undefined : state.timeout / 1000, retry });
   };
 
-  realm.makeFetch = (run) => (input, init, oldBody) => {
+  const begin = (run, input, init, oldBody) => {
     const { promise, resolve, reject } = Promise.withResolvers();
     let call, answer, failure, forget = () => {};
     const fail = (error) => { failure = { error }; forget(); reject(error); };
@@ -125,5 +125,9 @@
       fail(error);
     }
     return promise;
+  };
+  realm.makeFetch = (run) => {
+    const fetch = (input, init, oldBody) => begin(run, input, init, oldBody);
+    return fetch;
   };
 }

@@ -62,7 +62,7 @@
         const value = given[name];
         if (value !== undefined) state[name] = choiceOf(name, value);
       }
-      if (state.cache === 'only-if-cached') throw new TypeError("cache: 'only-if-cached' needs a page of the same origin; there is none here");
+      if (state.cache === 'only-if-cached' && state.mode !== 'same-origin') throw new TypeError("cache: 'only-if-cached' needs mode: 'same-origin'");
       if (timeout !== undefined && timeout !== null) state.timeout = timeoutOf(timeout);
       if (retry !== undefined && retry !== null) state.retry = retryOf(retry);
       if (keepalive !== undefined) state.keepalive = Boolean(keepalive);

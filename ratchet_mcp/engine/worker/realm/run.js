@@ -48,7 +48,7 @@
       cancelCall(call) { if (calls.delete(call)) realm.host.cancel(call); },
       // Block this worker until a call is answered.
       waitFor(call) {
-        const text = calls.has(call) ? realm.host.wait(call) : '';
+        const text = run.live && calls.has(call) ? realm.host.wait(call) : '';
         if (text !== '') run.settle(call, text.startsWith('+'), text.slice(1));
       },
       // Answer a host call: `value` is JSON text.

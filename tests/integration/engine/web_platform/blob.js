@@ -28,3 +28,7 @@ async () => { const f = new File(['abc'], 'a.txt', { type: 'text/plain', lastMod
 () => [String(new Blob()), String(new File([], 'x'))]
 // case: strings are well-formed
 async () => [...await new Blob(['\ud800']).bytes()]
+// case: structured clones
+async () => { const b = structuredClone(new Blob(['x'], { type: 'a/b' })); const f = structuredClone({ f: new File(['y'], 'n', { lastModified: 5 }) }).f; return [b.type, await b.text(), f.name, f.lastModified, await f.text(), f instanceof File] }
+// case: what has no structured clone
+() => [new Response(), new Request('https://a.example'), new Headers(), new FormData()].map((value) => { try { structuredClone(value); return 'fine' } catch (e) { return e.name } })

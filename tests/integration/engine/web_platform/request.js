@@ -76,3 +76,5 @@ async () => { const seen = []; for (const call of [() => fetch('nope'), () => fe
 () => { const p = fetch('nope'); p.catch(() => {}); return p instanceof Promise }
 // case: fetch of a used request
 async () => { const a = new Request('https://a.example', { method: 'POST', body: 'x' }); await a.text(); await fetch(a) }
+// case: only what is cached
+() => [{ mode: 'same-origin' }, { mode: 'cors' }].map((init) => { try { return new Request('https://a.example', { cache: 'only-if-cached', ...init }).cache } catch (e) { return e.name } })
