@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
+from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from ratchet_mcp.registry.catalog import Catalog
     from ratchet_mcp.settings import Settings
     from ratchet_mcp.store.store import Store
+    from ratchet_mcp.testing.runner import Testing
 
 START_MARGIN_SECONDS = 30.0
 """What starting may take beyond the limits that the settings name for its parts."""
@@ -48,6 +50,13 @@ class Ratchet:
         Raises the `RatchetError` of the part that failed: `StoreFailed`, `WorkerStartFailed`, `IsolationInsufficient`, …
         """
         return _open(settings)
+
+    @cached_property
+    def testing(self) -> Testing:
+        """What tests tasks."""
+        from ratchet_mcp.testing.runner import Testing
+
+        return Testing(self.catalog, self.executions, self.settings)
 
     async def execute(
         self,
