@@ -39,7 +39,7 @@ def task_zip(files: Mapping[str, str]) -> bytes:
     return data.getvalue()
 
 
-def entry_of(name: str, version: str, data: bytes, **changes: Any) -> dict[str, Any]:
+def entry_of(name: str, version: str, data: bytes, /, **changes: Any) -> dict[str, Any]:
     """Return an honest entry of an index, with changes."""
     honest = {
         "name": name,

@@ -104,8 +104,6 @@ class Git:
                 _end(process)
             if process.returncode != 0:
                 raise self._failed(arguments[0], process.returncode, _tail(err))
-            if out.seek(0, os.SEEK_END) > max_output:
-                raise GitFailed(f"git {arguments[0]} says more than {max_output} bytes")
             out.seek(0)
             return out.read()
 
@@ -116,11 +114,12 @@ class Git:
         while True:
             with suppress(subprocess.TimeoutExpired):
                 process.wait(max(0.001, min(_LOOK_SECONDS, deadline - time.monotonic())))
-                return
             if os.fstat(out.fileno()).st_size > max_output:
                 raise GitFailed(f"the repository makes git say more than {max_output} bytes")
             if grows is not None and size_of(grows) > max_bytes:
                 raise GitFailed(f"the repository is larger than {max_bytes} bytes", hint="Raise config.max_bytes when that is right.")
+            if process.returncode is not None:
+                return
             if time.monotonic() >= deadline:
                 raise GitFailed(f"git did not end within {seconds:g} seconds", again=True)
 

@@ -15,7 +15,6 @@ from ratchet_mcp.tasks.json_values import is_array, is_object
 from ratchet_mcp.tasks.metadata import INLINE_KEYS, Metadata, read_metadata
 from ratchet_mcp.tasks.problems import Problems
 from ratchet_mcp.tasks.reading import ReadError, decode, hidden_characters, read_json
-from ratchet_mcp.tasks.violations import shown
 
 FORMAT = "ratchet-index/1"
 _MAX_TOLD = 5
@@ -121,4 +120,4 @@ def _path(error: Any) -> str:
 
 
 def _plain(text: str) -> str:
-    return shown(text)[1:-1] if hidden_characters(text) else text[:300]
+    return (ascii(text)[1:-1] if hidden_characters(text) else text)[:300]
