@@ -23,6 +23,7 @@ SIGNATURES = {
     "list_executions": (["task", "status", "origin", "since", "limit", "cursor"], []),
     "cancel_execution": (["id", "reason"], ["id"]),
     "server_status": ([], []),
+    "test_task": (["task", "tests", "coverage"], ["task"]),
 }
 
 
