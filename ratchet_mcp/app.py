@@ -138,6 +138,10 @@ class LazyRatchet:
     async def get(self) -> Ratchet:
         """Wait until everything is up. A failed start is raised to each caller as its `RatchetError`."""
         self._wanted.set()
+        return await self.up()
+
+    async def up(self) -> Ratchet:
+        """Wait as `get` does, without being the one who starts it."""
         await self._ready.wait()
         if self._ratchet is None:
             raise self._error or InternalError("The server is not running.")
@@ -189,9 +193,14 @@ async def _open(settings: Settings) -> AsyncGenerator[Ratchet]:
                 async with anyio.create_task_group() as starting:
                     for part in (pool, store, catalog):
                         starting.start_soon(part.start, services, bound)
+                await catalog.value.attach(store.value)
                 from ratchet_mcp.execution.service import Executions
+                from ratchet_mcp.registry.background import keep_current
 
-                async with Executions(pool.value, store.value, catalog.value, settings) as executions:
+                async with (
+                    Executions(pool.value, store.value, catalog.value, settings) as executions,
+                    keep_current(catalog.value, store.value),
+                ):
                     yield Ratchet(settings, catalog.value, pool.value, store.value, executions)
             finally:
                 for part in (pool, catalog, store):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -48,6 +48,8 @@ class Catalog:
         self._subscribers = Subscribers()
         self._references: dict[str, Entry] = {}
         self._notes: dict[str, TaskProblem] = {}
+        self._troubles: dict[str, TaskProblem] = {}
+        self._busy: dict[str, anyio.Lock] = {}
         self._reloading = anyio.Lock()
 
     async def start(self) -> None:
@@ -83,7 +85,7 @@ class Catalog:
     @property
     def problems(self) -> list[TaskProblem]:
         """Return what cannot be served, found by a scan or when a task was loaded, and what should be known of what is served."""
-        return [*self._index.problems, *self._loader.failed.values(), *self._notes.values()]
+        return [*self._index.problems, *self._loader.failed.values(), *self._notes.values(), *self._troubles.values()]
 
     def find(self, *, query: str | None = None, tags: Sequence[str] = (), limit: int = 50, cursor: str | None = None) -> TaskPage:
         """Return a page of tasks, the best version of each. Tasks must have all `tags`. Raises `InvalidCursor`."""
@@ -177,21 +179,29 @@ class Catalog:
             ]
             return await self._swap(scans)
 
-    async def look(self, source: FolderSource, units: Iterable[str]) -> Changes:
+    async def look(self, source: FolderSource, units: Collection[str]) -> Changes:
         """Scan only some task folders, collection folders or ZIPs of a source again."""
         async with self._reloading:
-            scans = list(self._scans)
-            for number, scan in enumerate(scans):
+            scans: list[Scan] = []
+            for scan in self._scans:
                 if scan.source is source:
-                    for unit in units:
-                        results = await anyio.to_thread.run_sync(source.look, unit, self._limits)
-                        scan = scans[number] = await self._intake.take(scan, results, inside_of(unit))
+                    results = await anyio.to_thread.run_sync(source.look, units, self._limits)
+                    scan = await self._intake.take(scan, results, inside_of(units))
+                scans.append(scan)
             return await self._swap(scans)
+
+    def report(self, key: str, problem: TaskProblem | None) -> None:
+        """Note what is wrong with keeping the catalog current, or that it is well again."""
+        if problem is None:
+            self._troubles.pop(key, None)
+        else:
+            self._troubles[key] = problem
 
     async def _refresh(self, source: Source) -> TaskProblem | None:
         """Bring a source up to date; returns what went wrong."""
         try:
-            await anyio.to_thread.run_sync(source.refresh, abandon_on_cancel=True)
+            async with self._busy.setdefault(source.name, anyio.Lock()):
+                await anyio.to_thread.run_sync(source.refresh, abandon_on_cancel=True)
         except RatchetError as error:
             return TaskProblem(source.name, source.uri, error)
         except Exception as error:
@@ -202,6 +212,11 @@ class Catalog:
     async def _rescan(self, scan: Scan, unreachable: dict[str, TaskProblem | None], *, accept_changed: bool) -> Scan:
         source = scan.source
         lasting = unreachable.get(source.name, scan.unreachable)
+        busy = self._busy.setdefault(source.name, anyio.Lock())
+        try:
+            busy.acquire_nowait()
+        except anyio.WouldBlock:
+            return scan  # it is being refreshed, and scanned after that
         try:
             results = await anyio.to_thread.run_sync(lambda: list(source.scan(self._limits)))
         except Exception as error:
@@ -210,6 +225,8 @@ class Catalog:
             problem = TaskProblem(source.name, source.uri, error if isinstance(error, RatchetError) else _defect(source, error))
             kept = scan if source.remote or source.kind == "database" else Scan(source)
             return replace(kept, failure=problem, unreachable=lasting)
+        finally:
+            busy.release()
         new = await self._intake.take(scan, results, lambda _: True, accept_changed=accept_changed)
         return replace(new, unreachable=lasting)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 from ratchet_mcp.errors import SourceFailed
@@ -52,14 +52,17 @@ class FolderSource:
         self._found = walk.found
         self.folders = tuple(walk.folders) or (str(self.path.parent),)
 
-    def look(self, unit: str, limits: Limits) -> list[Result]:
-        """Return what there is in one folder or ZIP of the source now; nothing when it is gone. See `unit_of`."""
-        level = len(Path(unit).relative_to(self.path).parts)
+    def look(self, units: Collection[str], limits: Limits) -> list[Result]:
+        """Return what there is in some folders or ZIPs of the source now; nothing for those that are gone. See `unit_of`."""
         walk = Walk(self.name, self._root, self.depth, limits, self._found)
-        results = list(walk.enter(unit, level)) if level <= max(self.depth, 1) else []
-        inside = inside_of(unit)
+        results: list[Result] = []
+        for unit in units:
+            level = len(Path(unit).relative_to(self.path).parts)
+            if level <= max(self.depth, 1):
+                results += walk.enter(unit, level)
+        inside = inside_of(units)
         self._found = {place: found for place, found in self._found.items() if not inside(place)} | walk.found
-        self.folders = (*(folder for folder in self.folders if not inside(folder)), *walk.folders)
+        self.folders = tuple(dict.fromkeys([*(folder for folder in self.folders if not inside(folder)), *walk.folders]))
         return results
 
     def unit_of(self, path: str) -> str | None:
@@ -87,10 +90,19 @@ class FolderSource:
         )
 
 
-def inside_of(unit: str) -> Callable[[str], bool]:
-    """Return a test whether a place is `unit` itself, or lies in this folder or ZIP."""
-    prefixes = (unit + os.sep, unit + "!/")
-    return lambda place: place == unit or place.startswith(prefixes)
+def inside_of(units: Collection[str]) -> Callable[[str], bool]:
+    """Return a test whether a place is one of `units`, or lies in one: they are folders and ZIPs."""
+    chosen = frozenset(units)
+
+    def test(place: str) -> bool:
+        place = place.partition("!/")[0] if "!/" in place else place
+        while place not in chosen:
+            place, slash, _ = place.rpartition(os.sep)
+            if not slash:
+                return False
+        return True
+
+    return test
 
 
 def _is_task(folder: str) -> bool:

@@ -121,7 +121,7 @@ async def test_a_range_that_nothing_is_in_lists_the_versions(tmp_path: Path, wan
 
 
 @pytest.mark.parametrize(
-    "wanted", ["", " ", "newest", "^x.y", "=>1", ">=1,<2", "1.2.3.4", "||", "^1 ||", "1\n", "\uff11", "^" * 500, "(" * 100, "1" * 500, "^1\x00"]
+    "wanted", ["", " ", "newest", "^x.y", "=>1", ">=1,<2", "1.2.3.4", "||", "^1 ||", "\uff11", "^" * 500, "(" * 100, "1" * 500, "^1\x00"]
 )
 async def test_what_is_neither_version_nor_range_is_refused(tmp_path: Path, wanted: str) -> None:
     add(tmp_path, "a", name="greet", version="1.0.0")
