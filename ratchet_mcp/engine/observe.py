@@ -104,6 +104,11 @@ def _at_most(name: str, found: int, most: int) -> None:
         raise InvalidArgument(f"{name}: {found} are too many; at most {most} are allowed.", details={"maximum": most})
 
 
+def as_function(expression: str) -> str:
+    """Return a function around an expression, which can be prepared as a task's code is."""
+    return f"() => (\n{expression}\n)"
+
+
 def _check_expression(expression: str) -> None:
     """Let only what a task may say come near a task: one expression, no dynamic import."""
     from ratchet_mcp.tasks.code import prepare
@@ -111,7 +116,7 @@ def _check_expression(expression: str) -> None:
     if len(expression) > LONGEST_EXPRESSION:
         raise InvalidArgument(f"An expression has {len(expression)} characters; at most {LONGEST_EXPRESSION} are allowed.")
     try:
-        prepare(f"() => (\n{expression}\n)")
+        prepare(as_function(expression))
     except TaskSyntaxError as error:
         raise InvalidArgument(
             f"{expression[:100]!r} is not an expression: {error.message}",

@@ -60,6 +60,8 @@ class Runner:
         self._host.begin(frame["id"], limits["log_bytes"])
         output: str | None = None
         try:
+            if self._realm.observe is not None:
+                self._realm.observe(copied(frame["observe"]))
             self._realm.start(
                 self._script(frame), copied(frame["input"]), copied(frame["context"]), limits["output_bytes"], limits["input_bytes"]
             )
