@@ -35,9 +35,8 @@ class GitPlace:
     """One task in a repository. Two are equal when the files of the task are the same, in whatever commit."""
 
     source: str
-    path: str
+    location: str
     content: str
-    location: str = field(compare=False)
     _read: Callable[[Limits, str], Task] = field(compare=False, repr=False)
 
     def load(self, limits: Limits, origin: str) -> Task:
@@ -55,8 +54,9 @@ class GitSource:
         self.name, self.uri = name, uri.shown
         self.refresh_seconds = options.refresh_seconds if options.commit is None else None
         self._url, self._transport, self._options = uri.url, uri.transport, options
-        wanted = options.commit or options.tag or options.branch or ""
+        wanted = options.commit or options.tag or options.branch or "HEAD"
         kind = "commit" if options.commit else "tag" if options.tag else "branch" if options.branch else "head"
+        self._ref = wanted[:12] if options.commit else wanted
         self._folder = cache / "git" / key_of(uri.url, kind, wanted)
         self._home = self._folder / "home"
         self._repository = GitRepository(self._folder, uri.url, options)
@@ -105,7 +105,7 @@ class GitSource:
         blobs = [blob for each in candidates for blob in _metadata(each).values()]
         contents = self._repository.read(git, commit, blobs)
         for each in candidates:
-            location = self._location(commit, each.path)
+            location = self._location(each.path)
             if each.wrong is not None:
                 yield TaskProblem(self.name, location, invalid(location, each.wrong))
             elif each.archive is not None:
@@ -120,7 +120,7 @@ class GitSource:
                     yield Found(metadata, self._place(commit, each, location))
 
     def _scan_archive(self, git: Git, commit: str, each: Candidate, blob: Blob, limits: Limits) -> Iterator[Found | TaskProblem]:
-        location = self._location(commit, each.path)
+        location = self._location(each.path)
         try:
             with Archive(self._repository.read(git, commit, [blob])[blob.id], Path(each.path).stem) as archive:
                 for packed in archive.tasks:
@@ -137,9 +137,7 @@ class GitSource:
     # ------------------------------------------------------------ the tasks
     def _place(self, commit: str, each: Candidate, location: str, folder: str = "") -> GitPlace:
         key = f"{each.content}!{folder}"
-        return GitPlace(
-            self.name, each.path, key, location, lambda limits, origin: self._load(commit, each, folder, location, limits, origin)
-        )
+        return GitPlace(self.name, location, key, lambda limits, origin: self._load(commit, each, folder, location, limits, origin))
 
     def _load(self, commit: str, each: Candidate, folder: str, location: str, limits: Limits, origin: str) -> Task:
         if each.archive is not None:
@@ -173,10 +171,11 @@ class GitSource:
         path = each.path or self._options.folder or self._url.rstrip("/")
         return path.rpartition("/")[2].removesuffix(".git")
 
-    def _location(self, commit: str, path: str) -> str:
+    def _location(self, path: str) -> str:
+        """Return where a task is; it stays the same from commit to commit, so that the catalog knows the task again."""
         whole = "/".join(part for part in (self._options.folder, path) if part)
         scheme = "" if self.uri.startswith("git+") else "git+"
-        return f"{scheme}{self.uri}#{commit[:12]}" + (f":{whole}" if whole else "")
+        return f"{scheme}{self.uri}#{self._ref}" + (f":{whole}" if whole else "")
 
     # ------------------------------------------------------------ for people
     def facts(self) -> dict[str, Any]:

@@ -35,13 +35,12 @@ PREFETCH_FAILURES = 5
 
 @dataclass(frozen=True, slots=True)
 class HttpPlace:
-    """One version of a task behind an index. Two are equal when the index promises the same content for them."""
+    """One version of a task behind an index. Two are equal when the index promises the same content under the same name and version."""
 
     source: str
-    reference: str
     sha256: str
     folder: str
-    location: str = field(compare=False)
+    location: str
     _read: Callable[[Limits, str], Task] = field(compare=False, repr=False)
 
     def load(self, limits: Limits, origin: str) -> Task:
@@ -113,16 +112,22 @@ class HttpIndexSource:
 
     def scan(self, limits: Limits) -> Iterator[Found | TaskProblem]:
         """Yield the tasks of the index that was last fetched; nothing before the first time."""
+        seen: set[str] = set()
         for entry in self._entries(limits):
+            location = f"{self.uri}#{entry.reference}"
             if isinstance(entry, BadEntry):
-                yield TaskProblem(self.name, f"{self.uri}#{entry.reference}", entry.error)
-                continue
-            try:
-                url = str(self._fetcher.resolve(entry.url))
-            except FetchFailed as error:
-                yield TaskProblem(self.name, f"{self.uri}#{entry.reference}", self._failed(error.message, task=entry.reference))
-                continue
-            yield Found(entry.metadata, self._place(entry, url), entry.digest)
+                yield TaskProblem(self.name, location, entry.error)
+            elif entry.reference in seen:
+                twice = self._failed("the index lists this version twice; the first entry counts", task=entry.reference)
+                yield TaskProblem(self.name, f"{location} (again)", twice)
+            else:
+                seen.add(entry.reference)
+                try:
+                    url = str(self._fetcher.resolve(entry.url))
+                except FetchFailed as error:
+                    yield TaskProblem(self.name, location, self._failed(error.message, task=entry.reference))
+                else:
+                    yield Found(entry.metadata, self._place(entry, url, location), entry.digest)
 
     def _entries(self, limits: Limits) -> Iterator[IndexEntry | BadEntry]:
         if self._current is None:
@@ -135,16 +140,9 @@ class HttpIndexSource:
         for position, each in enumerate(raw):
             yield read_entry(each, position, limits)
 
-    def _place(self, entry: IndexEntry, url: str) -> HttpPlace:
-        shown = mask(url) + (f"!/{entry.folder}" if entry.folder else "")
-        location = f"{shown}#{entry.sha256[:12]}" if "?" in url else shown
+    def _place(self, entry: IndexEntry, url: str, location: str) -> HttpPlace:
         return HttpPlace(
-            self.name,
-            entry.reference,
-            entry.sha256,
-            entry.folder,
-            location,
-            lambda limits, origin: self._load(entry, url, location, limits, origin),
+            self.name, entry.sha256, entry.folder, location, lambda limits, origin: self._load(entry, url, location, limits, origin)
         )
 
     # ------------------------------------------------------------ the tasks

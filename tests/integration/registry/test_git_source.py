@@ -73,7 +73,7 @@ def test_the_tasks_of_the_main_branch_are_listed_and_loaded(repository: Reposito
     assert not source.refresh()
     task = found(source)["double@1.0.0"].place.load(LIMITS, "team")
     assert task.origin == "team"
-    assert task.location == f"{repository.uri}#{repository.git('rev-parse', 'HEAD')[:12]}:tasks/double"
+    assert task.location == f"{repository.uri}#HEAD:tasks/double"
     assert len(task.tests) == 1
 
 

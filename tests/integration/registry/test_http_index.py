@@ -72,7 +72,7 @@ def test_tasks_are_listed_without_fetching_them_and_loaded_when_needed(server: I
     place = found(source)["double@1.0.0"].place
     assert server.asked("/double-1.0.0.zip") == 0
     task = place.load(LIMITS, "web")
-    assert (task.reference, task.origin, task.location) == ("double@1.0.0", "web", f"{server.url}/double-1.0.0.zip")
+    assert (task.reference, task.origin, task.location) == ("double@1.0.0", "web", f"{server.index_url}#double@1.0.0")
     assert len(task.tests) == 1
     place.load(LIMITS, "web")
     assert server.asked("/double-1.0.0.zip") == 1
@@ -184,7 +184,7 @@ def test_a_bad_task_in_a_zip_says_all_that_is_wrong(server: IndexServer, opened:
     source.refresh()
     error = failure(lambda: found(source)["double@1.0.0"].place.load(LIMITS, "web"))
     assert isinstance(error, TaskInvalid)
-    assert error.details["location"] == f"{server.url}/double-1.0.0.zip"
+    assert error.details["location"] == f"{server.index_url}#double@1.0.0"
 
 
 def test_one_bad_entry_does_not_hide_the_others(server: IndexServer, opened: Callable[..., Source]) -> None:
@@ -207,6 +207,16 @@ def test_a_broken_index_leaves_the_last_good_one(server: IndexServer, opened: Ca
     server.files["/index.json"] = body
     assert isinstance(failure(source.refresh), SourceFailed)
     assert set(found(source)) == set(found(opened())) == {"double@1.0.0"}
+
+
+def test_a_version_that_is_listed_twice_is_a_problem(server: IndexServer, opened: Callable[..., Source]) -> None:
+    server.add()
+    server.entries *= 2
+    server.publish()
+    source = opened()
+    source.refresh()
+    assert len(found(source)) == len(problems(source)) == 1
+    assert "twice" in problems(source)[0].error.message
 
 
 def test_a_collection_zip_may_hold_several_tasks_of_an_index(server: IndexServer, opened: Callable[..., Source]) -> None:
