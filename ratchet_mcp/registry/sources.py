@@ -9,6 +9,7 @@ from urllib.parse import unquote, urlsplit
 from ratchet_mcp.errors import RatchetError, SourceFailed
 from ratchet_mcp.registry.bundled import bundled_path
 from ratchet_mcp.registry.folders import DEFAULT_DEPTH, MAX_DEPTH, FolderSource
+from ratchet_mcp.registry.remote.uris import mask
 from ratchet_mcp.registry.source import Source, TaskProblem
 from ratchet_mcp.settings import Limits, RegistrySettings, SourceSettings
 
@@ -80,7 +81,7 @@ def path_of_uri(uri: str) -> Path:
 
 def shown_uri(uri: str) -> str:
     """Return a URI as it may be shown: without user, password and query."""
-    return re.sub(r"(?<=://)[^/@]*@", "", uri.partition("?")[0])[:200]
+    return mask(uri)[:200]
 
 
 def failed(settings: SourceSettings, message: str) -> SourceFailed:

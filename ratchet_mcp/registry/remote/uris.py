@@ -65,17 +65,15 @@ def mask(uri: str) -> str:
     """Return a URI as it may be shown: without user names, passwords and queries. Never raises."""
     matched = _SCHEME.match(uri)
     if matched is None:
-        return re.sub(r"^[^/@\s]*:[^/\s]*@", "***@", uri)[:MAX_LENGTH]
-    scheme = matched[1]
-    rest, mark = re.split(r"[?#]", matched[2], maxsplit=1)[0], re.search(r"[?#]", matched[2])
+        return re.sub(r"^[^/@\s]*:[^/\s]*@", "", uri)[:MAX_LENGTH]
+    scheme, rest = matched[1], re.split(r"[?#]", matched[2], maxsplit=1)[0]
     authority, slash, path = rest.partition("/")
     user, at, host = authority.rpartition("@")
     if at:
-        authority = f"{user}@{host}" if scheme.lower().endswith("ssh") and ":" not in user else f"***@{host}"
+        authority = f"{user}@{host}" if scheme.lower().endswith("ssh") and ":" not in user else host
     elif not re.fullmatch(r"[^:]*|[^:]*:[0-9]*|\[[^]]*\](?::[0-9]*)?", authority) and "@" in path:
-        authority, slash, path = "***@" + path.rpartition("@")[2], "", ""
-    tail = "?…" if mark and mark.group() == "?" else ""
-    return f"{scheme}://{authority}{slash}{path}{tail}"[:MAX_LENGTH]
+        authority, slash, path = path.rpartition("@")[2], "", ""
+    return f"{scheme}://{authority}{slash}{path}"[:MAX_LENGTH]
 
 
 def _refuse_credentials(uri: str, scheme: str, rest: str) -> None:

@@ -98,10 +98,10 @@ def test_a_uri_with_credentials_is_refused_with_advice_and_never_repeated(uri: s
         ("https://example.com/pkg@1.0/index.json", "https://example.com/pkg@1.0/index.json"),
         ("https://example.com:8443/pkg@1.0/index.json", "https://example.com:8443/pkg@1.0/index.json"),
         ("https://[::1]:80/a@b", "https://[::1]:80/a@b"),
-        ("https://u:p@example.com/x?y=z#f", "https://***@example.com/x?…"),
+        ("https://u:p@example.com/x?y=z#f", "https://example.com/x"),
         ("git+ssh://git@example.com/t.git", "git+ssh://git@example.com/t.git"),
-        ("git+ssh://git:pw@example.com/t.git", "git+ssh://***@example.com/t.git"),
-        ("user:pw@example.com:t.git", "***@example.com:t.git"),
+        ("git+ssh://git:pw@example.com/t.git", "git+ssh://example.com/t.git"),
+        ("user:pw@example.com:t.git", "example.com:t.git"),
         ("/srv/tasks", "/srv/tasks"),
     ],
 )
