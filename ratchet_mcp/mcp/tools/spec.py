@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mcp.server import ServerRequestContext
 
     from ratchet_mcp.app import Ratchet
+    from ratchet_mcp.mcp.task_tools import TaskTools
     from ratchet_mcp.settings import Settings
 
 A = TypeVar("A", bound=Arguments)
@@ -30,6 +31,10 @@ class RatchetSource(Protocol):
         """Return the services once they are up, or raise the `RatchetError` that kept them down."""
         ...
 
+    async def up(self) -> Ratchet:
+        """Do the same as `get`, but do not start what starts when it is first needed."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Call:
@@ -39,6 +44,7 @@ class Call:
     settings: Settings
     context: ServerRequestContext[Any, Any]
     principal: Principal = LOCAL
+    task_tools: TaskTools | None = None
 
     @property
     def characters(self) -> int:

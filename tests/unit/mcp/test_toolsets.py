@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import anyio
 import pytest
 from mcp import Client, MCPError
 from mcp.types import INVALID_PARAMS
@@ -23,6 +24,9 @@ RUN_OR_CHANGE = {
 class Nowhere:
     async def get(self) -> Any:
         raise AssertionError("a refused call reached the services")
+
+    async def up(self) -> Any:
+        await anyio.sleep_forever()
 
 
 def server(**settings: Any) -> RatchetServer:
