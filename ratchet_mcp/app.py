@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ratchet_mcp.registry.catalog import Catalog
     from ratchet_mcp.settings import Settings
     from ratchet_mcp.store.store import Store
+    from ratchet_mcp.testing.debugging import Debugging
     from ratchet_mcp.testing.runner import Testing
 
 START_MARGIN_SECONDS = 30.0
@@ -50,6 +51,13 @@ class Ratchet:
         Raises the `RatchetError` of the part that failed: `StoreFailed`, `WorkerStartFailed`, `IsolationInsufficient`, …
         """
         return _open(settings)
+
+    @cached_property
+    def debugging(self) -> Debugging:
+        """What runs tasks and looks into them."""
+        from ratchet_mcp.testing.debugging import Debugging
+
+        return Debugging(self.executions, self.settings)
 
     @cached_property
     def testing(self) -> Testing:
