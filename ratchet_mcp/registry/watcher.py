@@ -47,6 +47,7 @@ class Watcher:
         self._roots: dict[str, Identity] = {}
         self._watched: frozenset[str] = frozenset()
         self._notify: RustNotify | None = None
+        self._polling, self._pause = settings.polling, LOOK_SECONDS
         self._stop = threading.Event()
 
     async def run(self) -> None:
@@ -62,11 +63,22 @@ class Watcher:
             await self._establish()
             self.ready.set()
             while True:
+                if self._polling:
+                    await self._poll()
+                    continue
                 await self._wait()
                 await self._look_at_roots()
                 await self._take_up()
         finally:
             self._stop.set()  # ends the thread that waits; it closes what it watched
+
+    async def _poll(self) -> None:
+        """Scan all sources after a pause that keeps the scans a small part of the time; what has not changed is not read again."""
+        await anyio.sleep(self._pause)
+        started = anyio.current_time()
+        for source in self._sources:
+            await self._catalog.reload(source.name)
+        self._pause = max(LOOK_SECONDS, 10 * (anyio.current_time() - started))
 
     async def _wait(self) -> None:
         """Wait for changes, for pending ones to become due, or for the next look at the roots."""
@@ -126,7 +138,9 @@ class Watcher:
 
     # ---------------------------------------------------------------- the library
     async def _establish(self) -> bool:
-        """Watch the folders that there are now; tells whether they differ from before. What cannot be watched is a problem."""
+        """Watch the folders that there are now; tells whether they differ from before. What cannot be watched is looked at instead."""
+        if self._polling:
+            return False
         wanted = frozenset(folder for source in self._sources for folder in source.folders)
         if wanted == self._watched:
             return False
@@ -138,34 +152,33 @@ class Watcher:
             wait_max=self._settings.max_retry_seconds,
         )(_open)
         try:
-            new = await open_with_retries(wanted, self._settings.polling)
+            new = await open_with_retries(wanted)
         except OSError as error:
+            self._polling = True
             for source in self._sources:
                 self._catalog.report(f"watch:{source.name}", _unwatchable(source, error))
             return False
-        for source in self._sources:
-            self._catalog.report(f"watch:{source.name}", None)
         old, self._notify, self._watched = self._notify, new, wanted
         if old is not None:
             old.close()
         return True
 
 
-async def _open(folders: Iterable[str], polling: bool) -> RustNotify | None:
-    return await anyio.to_thread.run_sync(_open_now, folders, polling)
+async def _open(folders: Iterable[str]) -> RustNotify | None:
+    return await anyio.to_thread.run_sync(_open_now, folders)
 
 
-def _open_now(folders: Iterable[str], polling: bool) -> RustNotify | None:
+def _open_now(folders: Iterable[str]) -> RustNotify | None:
     from watchfiles._rust_notify import RustNotify
 
     there = [folder for folder in folders if os.path.isdir(folder)]
-    return RustNotify(there, False, polling, 300, False, True) if there else None
+    return RustNotify(there, False, False, 300, False, True) if there else None
 
 
 def _unwatchable(source: FolderSource, error: OSError) -> TaskProblem:
     failed = SourceFailed(
-        f"The source {source.name} cannot be watched: {error}",
-        hint="Allow more watches (fs.inotify.max_user_watches), or set registry.watch.polling.",
+        f"The source {source.name} cannot be watched, so it is looked at every few seconds: {error}",
+        hint="Allow more watches (fs.inotify.max_user_watches), or set registry.watch.polling to be spared this message.",
         details={"source": source.name, "uri": source.uri},
     )
     return TaskProblem(source.name, source.uri, failed, warning=True)
