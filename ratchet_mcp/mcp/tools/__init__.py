@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ratchet_mcp.mcp.tools import execute, executions, server, tasks, testing
+from ratchet_mcp.mcp.tools import debugging, execute, executions, server, tasks, testing
 from ratchet_mcp.mcp.tools.spec import ToolSpec
 
-ALL: list[ToolSpec[Any]] = [*tasks.TOOLS, *execute.TOOLS, *executions.TOOLS, *server.TOOLS, *testing.TOOLS]
+ALL: list[ToolSpec[Any]] = [*tasks.TOOLS, *execute.TOOLS, *executions.TOOLS, *server.TOOLS, *testing.TOOLS, *debugging.TOOLS]
 """Every tool, in the order in which clients see them."""
