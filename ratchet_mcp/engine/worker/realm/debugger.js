@@ -264,10 +264,14 @@
   // ------------------------------------------------------------ coverage
   const sendCoverage = () => {
     const counts = new Map();
-    for (const line of watch.stops.keys()) counts.set(line, 0);
+    const begins = new Map(watch.scripts.map((script) => [script, new Set()])); // what joins two branches counts for the line before it
+    for (const [line, stops] of watch.stops) {
+      counts.set(line, 0);
+      for (const { script, offset } of stops) begins.get(script).add(offset);
+    }
     for (const script of watch.scripts) {
       for (const place of script.getOffsetsCoverage() || []) {
-        if (counts.has(place.lineNumber) && isAuthors(script, place)) {
+        if (counts.has(place.lineNumber) && begins.get(script).has(place.offset) && isAuthors(script, place)) {
           const count = place.count < Number.MAX_SAFE_INTEGER ? place.count : 1; // it falls below zero where the stack was used up
           counts.set(place.lineNumber, Math.max(counts.get(place.lineNumber), count));
         }
