@@ -40,7 +40,8 @@ async def _run(catalog: Catalog, store: Store) -> None:
     sync = Sync(catalog, store, settings)
     async with anyio.create_task_group() as group:
         group.start_soon(_again, "writing down what sources offer", sync.write, settings.max_retry_seconds)
-        group.start_soon(_again, "listening to other servers", sync.listen, settings.max_retry_seconds)
+        if not store.private:
+            group.start_soon(_again, "listening to other servers", sync.listen, settings.max_retry_seconds)
         if settings.enabled:
             group.start_soon(_again, "watching", lambda: _watch(catalog), settings.max_retry_seconds)
         for source in catalog.sources:

@@ -38,6 +38,8 @@ class Catalog:
     def __init__(self, settings: RegistrySettings, limits: Limits) -> None:
         self.settings = settings
         self.ledger = Ledger()
+        self.seen: dict[str, int] | None = None
+        """The store's revisions that the catalog has taken up."""
         self._limits = limits
         self._store: Store | None = None
         self._scans: list[Scan] = []
@@ -66,9 +68,10 @@ class Catalog:
         last = len(self._scans) - 1 if self._scans and self._scans[-1].source.name == BUNDLED else len(self._scans)
         self._scans.insert(last, Scan(DatabaseSource(store)))
         try:
+            self.seen = await store.registry.revisions()
             self.ledger.disabled = await store.registry.disabled()
         except RatchetError as error:
-            logger.warning("Which tasks are disabled could not be read: {}", error)
+            logger.warning("What changed in the database could not be read: {}", error)
         await self.reload("database")
 
     # ---------------------------------------------------------------- asking

@@ -63,21 +63,23 @@ class Sync:
 
     async def listen(self) -> None:
         """Look again and again whether another server changed authored tasks, or what may run."""
-        known = await self._revisions()
         while True:
+            known = self._catalog.seen
             await anyio.sleep(self._settings.database_seconds)
             now = await self._revisions()
             if now is None or now == known:
                 continue
             if known is None or now.get("authored") != known.get("authored"):
                 await self._catalog.reload("database")
+                if any(scan.source.name == "database" and scan.failure is not None for scan in self._catalog.scans):
+                    continue
             if known is None or now.get("switches") != known.get("switches"):
                 try:
                     self._catalog.heed(await self._store.registry.disabled())
                 except RatchetError as error:
                     logger.debug("What may run could not be read: {}", error)
                     continue
-            known = now
+            self._catalog.seen = now
 
     async def _revisions(self) -> dict[str, int] | None:
         try:
