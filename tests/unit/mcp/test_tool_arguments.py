@@ -24,6 +24,8 @@ SIGNATURES = {
     "cancel_execution": (["id", "reason"], ["id"]),
     "server_status": ([], []),
     "test_task": (["task", "tests", "coverage"], ["task"]),
+    "sync_registry": (["source"], []),
+    "enable_task": (["task", "enabled"], ["task", "enabled"]),
 }
 
 
@@ -60,7 +62,7 @@ def test_the_schemas_are_valid_and_plain_at_the_root(tool: Any):
 def test_every_annotation_is_stated(tool: Any):
     hints = tool.annotations
     assert None not in (hints.read_only_hint, hints.destructive_hint, hints.idempotent_hint, hints.open_world_hint)
-    assert hints.open_world_hint is False
+    assert hints.open_world_hint is (tool.name == "sync_registry")
     assert hints.read_only_hint is (tool.name in {"list_tasks", "get_task", "get_status", "list_executions", "server_status"})
     assert hints.destructive_hint is (tool.name == "cancel_execution")
 

@@ -17,7 +17,7 @@ from ratchet_mcp.settings.loader import load
 
 RUN_OR_CHANGE = {
     "execute_task", "run_javascript", "cancel_execution", "create_task", "edit_task", "delete_task", "test_task", "debug_task",
-    "import_tasks", "sync_registry",
+    "import_tasks", "sync_registry", "enable_task",
 }  # fmt: skip
 
 
