@@ -18,6 +18,7 @@ from ratchet_mcp.hosting import Hosted, sole_error
 from ratchet_mcp.security.principal import LOCAL, Principal
 
 if TYPE_CHECKING:
+    from ratchet_mcp.authoring.service import Authoring
     from ratchet_mcp.engine.pool import WorkerPool
     from ratchet_mcp.engine.run import ProgressUpdate
     from ratchet_mcp.execution.models import Origin
@@ -51,6 +52,13 @@ class Ratchet:
         Raises the `RatchetError` of the part that failed: `StoreFailed`, `WorkerStartFailed`, `IsolationInsufficient`, …
         """
         return _open(settings)
+
+    @cached_property
+    def authoring(self) -> Authoring:
+        """What makes, changes, checks and shares tasks."""
+        from ratchet_mcp.authoring.service import Authoring
+
+        return Authoring(self.catalog, self.store, self.executions, self.settings)
 
     @cached_property
     def debugging(self) -> Debugging:
@@ -183,7 +191,9 @@ class LazyRatchet:
             from loguru import logger
 
             logger.opt(exception=error).error("Ratchet stopped on a defect")
-            self._error = InternalError(f"Ratchet could not start: {type(error).__name__}.", hint="The log of the server has the traceback.")
+            self._error = InternalError(
+                f"Ratchet could not start: {type(error).__name__}.", hint="The log of the server has the traceback."
+            )
         finally:
             self._ratchet = None
             self._ready.set()

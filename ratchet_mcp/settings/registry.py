@@ -50,6 +50,11 @@ class RegistrySettings(Section):
         default_factory=dict[str, str],
         description="name@version to the digest that it must have; other content under this version does not run.",
     )
+    import_from: list[str] = Field(
+        default_factory=lambda: ["https://"],
+        description="What import_tasks may read by its uri: folders, and addresses; https:// alone means every public host.",
+        json_schema_extra={"default_in_words": "https://"},
+    )
     watch: WatchSettings = Field(default_factory=WatchSettings)
     cache_folder: Path | None = Field(
         default=None, description="What remote sources have fetched; by default a folder in the user's cache directory."

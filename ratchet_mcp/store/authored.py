@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -27,6 +28,10 @@ class AuthoredRepository:
     async def put(self, task: AuthoredTask) -> None:
         """Keep one version of a task; one that is there already is replaced and keeps its `created_at`. Raises `StoreFailed`, `Busy`."""
         await self._writer.call(lambda connection: _put(connection, task))
+
+    async def put_all(self, tasks: Sequence[AuthoredTask], *, new: bool = False) -> list[str]:
+        """Keep several versions in one transaction. With `new` nothing is kept when one of them is there already; returns those."""
+        return await self._writer.call(lambda connection: _put_all(connection, tasks, new=new))
 
     async def remove(self, name: str, version: str | None = None) -> list[str]:
         """Remove one version, or all; returns the versions that were there. Raises `StoreFailed`, `Busy`."""
@@ -61,6 +66,13 @@ def _put(connection: Connection, task: AuthoredTask) -> None:
     key = ["name", "version"]
     connection.execute(add.on_conflict_do_update(index_elements=key, set_={name: add.excluded[name] for name in _CHANGING}))
     bump(connection, REVISION)
+
+
+def _put_all(connection: Connection, tasks: Sequence[AuthoredTask], *, new: bool) -> list[str]:
+    there = [f"{task.name}@{task.version}" for task in tasks if new and _get(connection, task.name, task.version) is not None]
+    for task in tasks if not there else ():
+        _put(connection, task)
+    return there
 
 
 def _remove(connection: Connection, name: str, version: str | None) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ratchet_mcp.mcp.tools import admin, debugging, execute, executions, server, tasks, testing
+from ratchet_mcp.mcp.tools import admin, authoring, debugging, execute, executions, server, tasks, testing
 from ratchet_mcp.mcp.tools.spec import ToolSpec
 
 ALL: list[ToolSpec[Any]] = [
