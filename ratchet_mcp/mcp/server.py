@@ -41,6 +41,7 @@ INSTRUCTIONS = (
     "run_javascript. A call that answers with status running goes on: ask get_status with its execution_id."
 )
 AUTHORING = f" Make a task of what you need again: read {GUIDE}, then create_task and test_task."
+TASK_TOOLS = " Some tasks are tools of their own; if there are more than {cap}, none is: use list_tasks, get_task, execute_task."
 CATALOGUE = (
     " {count} tasks would be tools of their own, which is too many: find them with list_tasks and get_task, run them with execute_task."
 )
@@ -96,6 +97,8 @@ class RatchetServer(Server[Any]):
             on_completion=Completions(app).complete,
         )
         self._instructions = self.instructions or ""
+        if self.task_tools.enabled:
+            self.instructions = self._instructions + TASK_TOOLS.format(cap=settings.mcp.task_tools_cap)
         self.add_notification_handler("notifications/initialized", NotificationParams, announcements.initialized)
         # The SDK's only default is OpenTelemetry, a third of the cost of a call and of no use without an exporter.
         self.middleware[:] = [_without_internals]
@@ -112,8 +115,9 @@ class RatchetServer(Server[Any]):
     def _install(self, task_tools: Mapping[str, TaskTool]) -> None:
         """Offer these tools of tasks from now on."""
         self.tools = {**self._own, **task_tools}
-        too_many = CATALOGUE.format(count=self.task_tools.wanting) if self.task_tools.catalogue else ""
-        self.instructions = self._instructions + too_many
+        if self.task_tools.enabled:
+            note = CATALOGUE if self.task_tools.catalogue else TASK_TOOLS
+            self.instructions = self._instructions + note.format(count=self.task_tools.wanting, cap=self.settings.mcp.task_tools_cap)
 
     def _input_schema(self, name: str) -> Mapping[str, Any] | None:
         tool = self.tools.get(name)
