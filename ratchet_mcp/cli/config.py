@@ -93,7 +93,7 @@ def masked(loaded: Loaded) -> dict[str, dict[str, Any]]:
     if url:
         values["store"]["url"] = re.sub(r"(?<=://)([^:/@]*):[^@]*(?=@)", r"\1:***", str(url))
     for source in values["registry"]["sources"]:
-        source["uri"] = mask(source["uri"]) if "@" in source["uri"] else source["uri"]
+        source["uri"] = mask(source["uri"])
     return values
 
 

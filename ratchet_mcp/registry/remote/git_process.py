@@ -188,13 +188,14 @@ class Git:
 
     def _failed(self, command: str, status: int, said: str) -> GitFailed:
         told = self.credentials.redact(said).strip()
-        lines = [line for line in told.splitlines() if line.strip() and not line.startswith(("hint:", "warning:"))]
+        lines = [line for line in told.splitlines() if line.strip() and not line.startswith(_CHATTER)]
         text = " ".join(line.removeprefix("fatal: ").removeprefix("error: ").strip() for line in lines[-3:])[:500]
         text = "".join(char if char.isprintable() else " " for char in text)
         hint = next((hint for mark, hint in _HINTS if mark in told), None)
         return GitFailed(f"git {command}: {text or f'ended with status {status}'}", hint=hint, again=any(mark in told for mark in _AGAIN))
 
 
+_CHATTER = ("hint:", "warning:", "Please make sure", "and the repository exists", "fatal: Could not read from remote repository")
 _HINTS = (
     ("could not read Username", "The repository wants credentials: name the variable that holds a token in config.token_env."),
     ("Authentication failed", "The server refuses the credentials of config.token_env or config.password_env."),

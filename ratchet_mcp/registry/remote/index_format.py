@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -85,7 +85,7 @@ def read_entry(raw: Any, position: int, limits: Limits) -> IndexEntry | BadEntry
     return IndexEntry(metadata, raw["url"], raw["sha256"], raw["size"], raw.get("folder", "").strip("/"), raw.get("digest"))
 
 
-def write_index(entries: list[Mapping[str, Any]], title: str | None = None) -> str:
+def write_index(entries: Sequence[Mapping[str, Any]], title: str | None = None) -> str:
     """Return the text of an index with these entries."""
     head: dict[str, Any] = {"format": FORMAT, **({"title": title} if title else {})}
     return json.dumps({**head, "tasks": entries}, indent=2, ensure_ascii=False) + "\n"

@@ -138,7 +138,7 @@ def test_a_repository_that_disappears_is_one_clear_error_and_its_tasks_go_on_wor
     error = failure(source.refresh)
     assert isinstance(error, SourceFailed)
     assert error.details == {"source": "team", "uri": repository.uri}
-    assert "'team'" in error.message and "\n" not in error.message
+    assert "'team'" in error.message and "\n" not in error.message and "does not appear to be a git repository" in error.message
     for each in (source, opened()):
         assert found(each)["double@1.0.0"].place.load(LIMITS, "team").name == "double"
 
