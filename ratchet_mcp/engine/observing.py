@@ -32,6 +32,7 @@ def plan_of(request: RunRequest, observation: Observation) -> str:
         "expressions": [[expression, _names(expression)] for expression in observation.expressions],
         "snapshots": observation.max_snapshots,
         "coverage": observation.coverage,
+        "throws": observation.throws,
         "lines": len(split_lines(request.source)) if request.source else NO_LIMIT,
         "shift": first_line_shift(request.script) + head,
         "hidden": ["module", "exports"] if head else [],
@@ -88,7 +89,7 @@ class Observing:
                 observed.nearest = [self._line(line) for line in _some(value["nearest"], range(3))]
             case "snapshot" if len(observed.snapshots) < self._observation.max_snapshots:
                 observed.snapshots.append(self._snapshot(value, self._observation.expressions))
-            case "throw" if observed.at_throw is None:
+            case "throw" if self._observation.throws and observed.at_throw is None:
                 observed.at_throw = self._snapshot(value, ())
             case "truncated":
                 observed.truncated = True

@@ -89,7 +89,7 @@ class Debugging:
         Raises `InvalidArgument` for what no `Observation` takes, and what `Executions.start` raises. Cancelling kills the run.
         """
         lines = tuple(sorted(set(breakpoints)))
-        observation = Observation(lines, tuple(dict.fromkeys(expressions)), max_snapshots, coverage=True)
+        observation = Observation(lines, tuple(dict.fromkeys(expressions)), max_snapshots, coverage=True, throws=True)
         handle = await self._executions.start(
             task,
             input,

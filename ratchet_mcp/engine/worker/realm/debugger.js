@@ -71,6 +71,9 @@
       target.hit = (frame) => { onHit(target, frame); };
       for (const { script, offset } of stops.get(target.line)) script.setBreakpoint(offset, target);
     }
+    for (const place of watch.top.getPossibleBreakpoints()) { // the return that was put there
+      if (!isAuthors(watch.top, place)) watch.top.setBreakpoint(place.offset, { hit(frame) { if (watch !== null && !busy) noteFinals(frame); } });
+    }
     send('placed', { moved, unreachable, nearest: unreachable.length ? lines.slice(-3) : [] });
   };
 
@@ -86,7 +89,7 @@
   const nameOf = (frame) => {
     if (frame.script === watch.top) return '<top level>';
     const callee = frame.callee;
-    return render.text((callee && callee.name) || '<anonymous>', 200);
+    return (callee && render.name(callee)) || '<anonymous>';
   };
 
   const placeOf = (frame) => {
@@ -121,20 +124,38 @@
 
   const isFunction = (value) => typeof value === 'object' && value !== null && value.callable === true;
 
-  // The engine drops variables that a nested function does not use, but the frame of their function may still be there.
+  const isGone = (value) => value === undefined || (typeof value === 'object' && value !== null && value.optimizedOut === true);
+  const holderOf = (frame, name) => scopesOf(frame).find((scope) => scope.names().includes(name));
+
+  // The engine drops variables that a nested function does not use. They have not changed since, so they are where they were last: in the
+  // frame of their function if it still runs, or as they were when the top level had run.
   const found = (frame, scope, name, kept) => {
     const value = scope.getVariable(name);
-    if (typeof value !== 'object' || value === null || !value.optimizedOut) return value;
+    if (!isGone(value)) return value;
     let owner = scope;
     while (owner && !owner.calleeScript) owner = owner.parent;
+    if (!owner || owner.calleeScript === frame.script) return value;
     const frames = [];
-    for (let at = frame.older, seen = 0; owner && at && seen < MAX_LOOK; at = at.older, seen++) if (at.script === owner.calleeScript) frames.push(at);
-    const holder = frames.length === 1 ? frames[0].environment.find(name) : null; // of several, nobody knows which
-    if (!holder) return value;
-    kept[name] = holder.getVariable(name);
-    return kept[name];
+    for (let at = frame.older, seen = 0; at && seen < MAX_LOOK; at = at.older, seen++) if (at.script === owner.calleeScript) frames.push(at);
+    const holder = frames.length === 1 ? holderOf(frames[0], name) : undefined; // of several, nobody knows which
+    const last = holder ? holder.getVariable(name) : owner.calleeScript === watch.top ? watch.finals.get(name) : undefined;
+    if (isGone(last)) return GONE;
+    kept[name] = last;
+    return last;
   };
 
+  // The engine knows where the variables of a running function are from the time on when it was asked for them.
+  const askForVariables = (frame) => {
+    for (let at = frame, seen = 0; at && seen < MAX_LOOK; at = at.older, seen++) {
+      if (at.script && at.script.source === watch.source) at.environment.names();
+    }
+  };
+
+  const noteFinals = (frame) => {
+    for (const scope of scopesOf(frame)) for (const name of scope.names()) if (!watch.finals.has(name)) watch.finals.set(name, scope.getVariable(name));
+  };
+
+  const GONE = { optimizedOut: true };
   const variablesOf = (frame, budget) => {
     const locals = render.object(), outer = render.object(), kept = {}, seen = new Set();
     let inner = true;
@@ -147,7 +168,7 @@
         seen.add(name);
         if (names++ >= MAX_NAMES) break;
         const value = found(frame, scope, name, kept);
-        if (!inner && (isFunction(value) || (typeof value === 'object' && value !== null && value.optimizedOut))) continue;
+        if (!inner && (isFunction(value) || value === GONE)) continue;
         (inner ? locals : outer)[name] = render.value(value, budget);
       }
       if (scope.calleeScript) inner = false;
@@ -161,13 +182,13 @@
     for (let i = 0; given && i < given.length && i < MAX_ARGUMENTS; i++) shown.push(render.value(given[i], budget));
     if (!frame.callee || !(frame.script.isGeneratorFunction || frame.script.isAsyncFunction)) return shown;
     return frame.callee.parameterNames.slice(0, MAX_ARGUMENTS).map((name) => { // resumed: what it was called with is gone, its parameters are not
-      const holder = name === undefined ? undefined : scopesOf(frame).find((scope) => scope.names().includes(name));
+      const holder = name === undefined ? undefined : holderOf(frame, name);
       return holder ? render.value(holder.getVariable(name), budget) : '<optimised out>';
     });
   };
 
   const evaluate = (frame, kept, [expression, names]) => {
-    const unknown = names.find((name) => !scopesOf(frame).some((scope) => scope.names().includes(name)));
+    const unknown = names.find((name) => holderOf(frame, name) === undefined);
     if (unknown !== undefined) return { error: `ReferenceError: ${unknown} is not defined here` };
     const ended = frame.evalWithBindings(`(${expression}\n)`, kept);
     if (ended === null) return { error: 'it was ended' };
@@ -177,6 +198,7 @@
 
   const snapshot = (frame, hit, expressions) => {
     const budget = render.budget();
+    askForVariables(frame.older);
     const { locals, outer, kept } = variablesOf(frame, budget);
     const taken = { ...placeOf(frame), hit, locals, outer, arguments: argumentsOf(frame, budget), stack: stackOf(frame) };
     if (expressions.length) taken.expressions = expressions.map((expression) => evaluate(frame, kept, expression));
@@ -284,11 +306,11 @@
   return {
     // Look into the run that starts now. `plan` is JSON text, see observing.py.
     begin(plan, text, tell) {
-      const { breakpoints, expressions, snapshots, coverage, lines, shift, hidden } = JSON.parse(plan);
+      const { breakpoints, expressions, snapshots, coverage, throws, lines, shift, hidden } = JSON.parse(plan);
       watch = {
         breakpoints, expressions, coverage, shift, hidden, emit: main.makeDebuggeeValue(tell), lineCount: lines, lines: text.split(/\r\n|[\n\r\u2028\u2029]/),
         left: snapshots, characters: MAX_CHARACTERS, cut: false, source: null, scripts: [], top: null, stops: new Map(), targets: [],
-        thrown: new Map(), throws: 0, unwinding: null,
+        finals: new Map(), thrown: new Map(), throws: 0, unwinding: null,
       };
       dbg.onNewScript = (script) => {
         if (script.source.text !== text) return; // the first one that says this: nothing of the task has run yet
@@ -296,7 +318,7 @@
         busy = true;
         try { prepare(script); } finally { busy = false; }
       };
-      dbg.onExceptionUnwind = (frame, value) => { onThrow(frame, value); };
+      if (throws) dbg.onExceptionUnwind = (frame, value) => { onThrow(frame, value); };
     },
     // The run is over; `reason` is what ended it, if something did.
     finish(failed, reason) {

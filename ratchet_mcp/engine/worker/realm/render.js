@@ -97,16 +97,21 @@
     return typeof shown === 'string' ? shown : JSON.stringify(shown);
   };
 
+  const functionName = (mirror) => {
+    const slot = mirror.isProxy ? undefined : mirror.getOwnPropertyDescriptor('name');
+    return slot && typeof slot.value === 'string' ? text(slot.value, 100) : '';
+  };
+
   const className = (mirror) => {
     const maker = mirror.proto && !mirror.proto.isProxy ? property(mirror.proto, 'constructor') : undefined;
     if (typeof maker !== 'object' || maker === null || maker.isProxy) return mirror.proto === null ? null : mirror.class;
-    return text(maker.name || mirror.class, 100);
+    return functionName(maker) || mirror.class;
   };
 
   const short = (mirror) => {
     const kind = mirror.class;
     if (mirror.isProxy) return '<proxy>';
-    if (mirror.callable) return `<${mirror.isClassConstructor ? 'class' : 'function'}${mirror.name ? ` ${text(mirror.name, 100)}` : ''}>`;
+    if (mirror.callable) return `<${mirror.isClassConstructor ? 'class' : 'function'} ${functionName(mirror)}`.trimEnd() + '>';
     if (mirror.isError) return `<${error(mirror)}>`;
     if (kind === 'Date') {
       const time = look('Date', mirror)[0];
@@ -196,7 +201,7 @@
   };
 
   return {
-    object, text, value,
+    object, text, value, name: functionName,
     budget: () => ({ left: MAX_CHARACTERS }),
     error: (given) => {
       try { return error(given); } catch { return '<unreadable>'; }
