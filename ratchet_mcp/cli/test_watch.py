@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from ratchet_mcp.tasks.definition import Task
 
 DEBOUNCE_MS = 500
-"""Changes that follow each other within this time are one."""
+"""How long the files must rest before their changes count as complete; changes that follow each other faster are one."""
 
-STEP_MS = 100
-"""How long the files must rest before a change counts as complete."""
+LONGEST_MS = 3000
+"""How long changes are waited for that never come to rest."""
 
 
 class TaskFolder:
@@ -98,7 +98,7 @@ class _News:
         inside = await anyio.to_thread.run_sync(path.is_dir)
         watched = path if inside else path.parent
         task_status.started()
-        async for _ in library.awatch(watched, debounce=DEBOUNCE_MS, step=STEP_MS, recursive=inside):
+        async for _ in library.awatch(watched, debounce=LONGEST_MS, step=DEBOUNCE_MS, recursive=inside):
             self._changed.set()
 
 
