@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ratchet_mcp.errors import SourceFailed
 from ratchet_mcp.registry.source import Found
-from ratchet_mcp.registry.walk import Result, Walk, is_ignored
+from ratchet_mcp.registry.walk import Result, Walk, ZipScan, is_ignored
 from ratchet_mcp.settings import Limits
 from ratchet_mcp.tasks.files import CODE_FILES, METADATA_FILES
 
@@ -32,6 +32,7 @@ class FolderSource:
         self.folders: tuple[str, ...] = ()
         self._root = str(self.path)
         self._found: dict[str, Found] = {}
+        self._zips: dict[str, ZipScan] = {}
 
     def refresh(self) -> bool:
         """Tell that a scan may find something new; there is nothing to fetch."""
@@ -47,14 +48,14 @@ class FolderSource:
             raise self._failed("there is no such file or folder")
         if not self.path.is_dir() and self.path.suffix.lower() != ".zip":
             raise self._failed("this is neither a folder nor a ZIP")
-        walk = Walk(self.name, self._root, self.depth, limits, self._found)
+        walk = Walk(self.name, self._root, self.depth, limits, self._found, self._zips)
         yield from walk.enter(self._root, 0)
-        self._found = walk.found
+        self._found, self._zips = walk.found, walk.zips
         self.folders = tuple(walk.folders) or (str(self.path.parent),)
 
     def look(self, units: Collection[str], limits: Limits) -> list[Result]:
         """Return what there is in some folders or ZIPs of the source now; nothing for those that are gone. See `unit_of`."""
-        walk = Walk(self.name, self._root, self.depth, limits, self._found)
+        walk = Walk(self.name, self._root, self.depth, limits, self._found, self._zips)
         results: list[Result] = []
         for unit in units:
             level = len(Path(unit).relative_to(self.path).parts)
@@ -62,6 +63,7 @@ class FolderSource:
                 results += walk.enter(unit, level)
         inside = inside_of(units)
         self._found = {place: found for place, found in self._found.items() if not inside(place)} | walk.found
+        self._zips = {place: zipped for place, zipped in self._zips.items() if not inside(place)} | walk.zips
         self.folders = tuple(dict.fromkeys([*(folder for folder in self.folders if not inside(folder)), *walk.folders]))
         return results
 

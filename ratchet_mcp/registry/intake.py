@@ -32,17 +32,16 @@ class Intake:
     ) -> Scan:
         """Return the state after a scan of the locations for which `replaces` is true; the rest of `old` stays."""
         new = _rest(old, replaces)
-        checks: list[tuple[Entry, Task]] = []
         for result in results:
             if isinstance(result, TaskProblem):
                 self._take_broken(old, new, result)
             else:
-                self._take_found(old, new, result, checks)
+                self._take_found(old, new, result, accept_changed=accept_changed)
         if old.source.remote or self._pins:
             self._hold_back(old, new, accept_changed=accept_changed)
         async with anyio.create_task_group() as group:
-            for before, task in checks:
-                group.start_soon(self._check, new, before, task, accept_changed)
+            for entry, before, task in self._in_use(old, new):
+                group.start_soon(self._check, new, entry, before, task, accept_changed)
         return new
 
     def _take_broken(self, old: Scan, new: Scan, problem: TaskProblem) -> None:
@@ -52,20 +51,35 @@ class Intake:
         if before is not None and task is not None:
             new.entries[problem.location] = _keep(before, task)
 
-    def _take_found(self, old: Scan, new: Scan, found: Found, checks: list[tuple[Entry, Task]]) -> None:
+    def _take_found(self, old: Scan, new: Scan, found: Found, *, accept_changed: bool) -> None:
         location = found.place.location
         before, known = old.entries.get(location), old.found.get(location)
         new.found[location] = found
-        if before is not None and known is not None and (known is found or known == found):
+        same = known is not None and (known is found or known == found)
+        if before is not None and same and not (accept_changed and location in old.warnings):
             new.entries[location] = before
             for kept, notes in ((new.broken, old.broken), (new.warnings, old.warnings)):
                 if location in notes:
                     kept[location] = notes[location]
-            return
-        new.entries[location] = Entry.of(new.source, found)
-        task = self._loader.peek(before) if before is not None else None
-        if before is not None and task is not None:
-            checks.append((before, task))
+        else:
+            new.entries[location] = Entry.of(new.source, found)
+
+    def _in_use(self, old: Scan, new: Scan) -> list[tuple[Entry, Entry, Task | None]]:
+        """Return the entries that replace a loaded task, with what they replace: at the same place, or under the same version.
+
+        In remote sources also those whose content is of unknown digest: the old and the new one have to be compared.
+        """
+        by_identity = {entry.identity: entry for entry in old.entries.values()} if new.source.remote else {}
+        in_use: list[tuple[Entry, Entry, Task | None]] = []
+        for location, entry in new.entries.items():
+            before = old.entries.get(location) or by_identity.get(entry.identity)
+            if before is None or before is entry or isinstance(entry.place, Kept):
+                continue
+            task = self._loader.peek(before)
+            unknown = new.source.remote and before.identity == entry.identity and None in (before.digest, entry.digest)
+            if task is not None or unknown:
+                in_use.append((entry, before, task))
+        return in_use
 
     def _hold_back(self, old: Scan, new: Scan, *, accept_changed: bool) -> None:
         """Put the old entry back where the new one has other content under the same version, as far as digests are known."""
@@ -93,29 +107,36 @@ class Intake:
         task = self._loader.peek(entry)
         return entry.digest or (task.digest if task is not None else self._digest_of(entry.identity))
 
-    async def _check(self, new: Scan, before: Entry, old_task: Task, accept_changed: bool) -> None:
+    async def _check(self, new: Scan, entry: Entry, before: Entry, old_task: Task | None, accept_changed: bool) -> None:
         """Load a changed task that was in use, before anyone sees it; what is wrong with it leaves the old one in place."""
-        location = before.place.location
-        entry = new.entries.get(location)
-        if entry is None or entry is before or isinstance(entry.place, Kept):
-            return
+        location = entry.place.location
         async with self._limiter:
+            if old_task is None:
+                try:
+                    old_task = await self._loader.load(before)
+                except RatchetError:
+                    self._loader.forget(before)
+                    return  # there is nothing to compare with, and nothing to keep
             try:
                 task = await self._loader.load(entry)
             except RatchetError as error:
                 self._loader.failed.pop(location, None)
-                new.entries[location] = _keep(before, old_task)
+                self._put_back(new, entry, before, old_task)
                 new.broken[location] = TaskProblem(entry.summary.origin, location, error)
                 return
-        if (before.identity, task.digest) == (entry.identity, old_task.digest) or before.identity != entry.identity:
+        if before.identity != entry.identity or task.digest == old_task.digest:
             return
         pin = self._pins.get(entry.summary.reference)
         if pin not in (None, task.digest) or (pin is None and new.source.remote and not accept_changed):
             self._loader.forget(entry)
-            new.entries[location] = _keep(before, old_task)
+            self._put_back(new, entry, before, old_task)
             new.warnings[location] = changed(entry, old_task.digest, task.digest, "the known content is kept", warning=True)
         elif not accept_changed:
             new.warnings[location] = changed(entry, old_task.digest, task.digest, "the new content is served", warning=True)
+
+    def _put_back(self, new: Scan, entry: Entry, before: Entry, task: Task) -> None:
+        del new.entries[entry.place.location]
+        new.entries[before.place.location] = _keep(before, task)
 
 
 def changed(entry: Entry, known: str, new: str, consequence: str, *, warning: bool = False) -> TaskProblem:

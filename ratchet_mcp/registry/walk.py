@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ratchet_mcp.errors import RatchetError, TaskInvalid
-from ratchet_mcp.registry.archives import scan_zip
+from ratchet_mcp.registry.archives import ZipPlace, scan_zip
 from ratchet_mcp.registry.source import Found, TaskProblem
 from ratchet_mcp.settings import Limits
 from ratchet_mcp.tasks.definition import Task
@@ -21,6 +21,8 @@ MAX_TASKS = 50_000
 MAX_FOLDERS = 100_000
 IGNORED = frozenset({"node_modules", "__pycache__", "__MACOSX"})
 Result = Found | TaskProblem
+ZipScan = tuple[tuple[int, int, int], list[Result]]
+"""When and how large a ZIP was, and what it held."""
 
 
 def is_ignored(name: str) -> bool:
@@ -46,14 +48,18 @@ class FolderPlace:
 class Walk:
     """One pass over a folder, or over a part of it.
 
-    `known` is what an earlier pass found by location: what has not changed since is not read again. Afterwards `folders` lists the
-    folders that were gone through, and `found` what was read.
+    `known` and `known_zips` are what an earlier pass found: what has not changed since is not read again. Afterwards `folders` lists the
+    folders that were gone through, `found` and `zips` what was read.
     """
 
-    def __init__(self, source: str, root: str, depth: int, limits: Limits, known: Mapping[str, Found]) -> None:
+    def __init__(
+        self, source: str, root: str, depth: int, limits: Limits, known: Mapping[str, Found], known_zips: Mapping[str, ZipScan]
+    ) -> None:
         self.folders: list[str] = []
         self.found: dict[str, Found] = {}
-        self._source, self._root, self._depth, self._limits, self._known = source, root, max(depth, 1), limits, known
+        self.zips: dict[str, ZipScan] = {}
+        self._source, self._root, self._depth, self._limits = source, root, max(depth, 1), limits
+        self._known, self._known_zips = known, known_zips
         self._real_root = os.path.realpath(root)
         self._full = False
 
@@ -82,8 +88,7 @@ class Walk:
             yield self._problem(folder, invalid(folder, f"the folder cannot be read: {error.strerror}"))
             return
         if len(self.folders) >= MAX_FOLDERS or len(self.found) >= MAX_TASKS:
-            self._full = True
-            yield self._problem(self._root, invalid(self._root, f"there are more than {MAX_TASKS} tasks or {MAX_FOLDERS} folders"))
+            yield self._too_many()
             return
         self.folders.append(folder)
         metadata = [name for name in METADATA_FILES if name in entries and entries[name].is_file()]
@@ -140,14 +145,33 @@ class Walk:
         return hash(tuple(sorted(marks)))
 
     def _zip(self, path: str) -> Iterator[Result]:
-        for first, second in scan_zip(Path(path), self._limits):
-            if isinstance(first, str):
-                assert isinstance(second, RatchetError)  # noqa: S101  the pairs of scan_zip
-                yield self._problem(first, second)
-            elif not isinstance(second, RatchetError):
-                found = Found(first, second)
-                self.found[second.location] = found
-                yield found
+        try:
+            status = os.stat(path)
+        except OSError:
+            return  # it went just now
+        stamp = (status.st_mtime_ns, status.st_size, status.st_ino)
+        known = self._known_zips.get(path)
+        results = known[1] if known is not None and known[0] == stamp else [self._packed(*pair) for pair in scan_zip(path, self._limits)]
+        self.zips[path] = stamp, results
+        for result in results:
+            if len(self.found) >= MAX_TASKS:
+                yield self._too_many()
+                return
+            if isinstance(result, Found):
+                self.found[result.place.location] = result
+            yield result
+
+    def _too_many(self) -> TaskProblem:
+        self._full = True
+        return self._problem(
+            self._root, invalid(self._root, f"there are more than {MAX_TASKS} tasks or {MAX_FOLDERS} folders; the rest is left out")
+        )
+
+    def _packed(self, first: Metadata | str, second: ZipPlace | RatchetError) -> Result:
+        if isinstance(first, Metadata) and not isinstance(second, RatchetError):
+            return Found(first, second)
+        assert isinstance(first, str) and isinstance(second, RatchetError)  # noqa: S101  the pairs of scan_zip
+        return self._problem(first, second)
 
     def _problem(self, location: str, error: RatchetError) -> TaskProblem:
         return TaskProblem(self._source, location, error)
