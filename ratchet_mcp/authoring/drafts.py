@@ -71,8 +71,14 @@ def texts_of(task: Task) -> Texts:
         CODE: task.source,
         SCHEMAS["input_schema"]: written(task.input_schema),
         SCHEMAS["output_schema"]: written(task.output_schema),
-        **_tests_of([_plain(case) for case in task.tests]),
+        **_kept_tests(task.tests),
     }
+
+
+def _kept_tests(cases: Sequence[TestCase]) -> Texts:
+    """Leave test cases in their files where each has one of its own."""
+    own = len({case.file for case in cases}) == len(cases) and all(case.file.startswith("tests/") for case in cases)
+    return {case.file: written(_plain(case)) for case in cases} if own else _tests_of([_plain(case) for case in cases])
 
 
 def _plain(case: TestCase) -> dict[str, Any]:
@@ -91,18 +97,14 @@ def _plain(case: TestCase) -> dict[str, Any]:
 
 
 def _tests_of(cases: Sequence[Any]) -> Texts:
-    """Give each test case a file of its own, called after the test."""
+    """Give each test case a file of its own, called after the test and numbered, so that their order stays."""
     texts: Texts = {}
     for number, case in enumerate(cases, 1):
         name = case.get("name") if is_object(case) else None
-        stem = re.sub(r"[^a-z0-9]+", "-", str(name or f"test-{number}").lower()).strip("-")[:60] or f"test-{number}"
-        path = next(path for path in _candidates(stem) if path not in texts)
-        texts[path] = written(case)
+        stem = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:60] if isinstance(name, str) else ""
+        place = f"{number:0{len(str(len(cases)))}}-" if len(cases) > 1 else ""
+        texts[f"tests/{place}{stem or 'test'}.json"] = written(case)
     return texts
-
-
-def _candidates(stem: str) -> list[str]:
-    return [f"tests/{stem}.json", *(f"tests/{stem}-{number}.json" for number in range(2, 2000))]
 
 
 # ---------------------------------------------------------------- with what an author gives

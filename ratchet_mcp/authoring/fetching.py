@@ -48,9 +48,8 @@ def _from_disk(uri: str, allowed: list[str]) -> bytes:
 def _read(path: Path) -> bytes:
     try:
         if not path.is_file():
-            raise InvalidArgument(
-                f"{path.name} is not a file.", hint="Give a ZIP or a JSON bundle; folders are sources (registry.sources)."
-            )
+            hint = "Give a ZIP or a JSON bundle; folders are sources (registry.sources)."
+            raise InvalidArgument(f"There is no file {path.name}.", hint=hint)
         with path.open("rb") as stream:
             data = stream.read(MAX_DATA + 1)
     except OSError as error:
