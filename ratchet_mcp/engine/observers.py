@@ -19,6 +19,7 @@ from ratchet_mcp.engine.usage import measure
 from ratchet_mcp.settings.engine import EngineSettings, Limits
 
 KEEP_SECONDS = 2.0
+STOPPING = "The server is stopping."
 
 
 class Observers:
@@ -58,7 +59,7 @@ class Observers:
                 self._taken.add(worker)
                 return worker
         if self._closing:
-            raise errors.Interrupted("The server is stopping.")
+            raise errors.Interrupted(STOPPING)
         if len(self.workers) >= self._settings.max_workers:
             self._end_oldest()
         self._started += 1
@@ -68,9 +69,11 @@ class Observers:
         try:
             await worker.start(self._settings)
             check_isolation(self._settings, worker)
-        except BaseException:
+        except BaseException as error:
             worker.kill()
             self._taken.discard(worker)
+            if self._closing and isinstance(error, errors.WorkerStartFailed):
+                raise errors.Interrupted(STOPPING) from error
             raise
         return worker
 
