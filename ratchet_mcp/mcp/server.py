@@ -80,7 +80,7 @@ class RatchetServer(Server[Any]):
             version=__version__,
             title="Ratchet",
             description="Runs JavaScript tasks safely",
-            instructions=INSTRUCTIONS + (AUTHORING if "create_task" in self._own else ""),
+            instructions=self._instructions(),
             cache_hints=CACHE_HINTS,
             lifespan=self.following.running,
             get_tool_input_schema=self._input_schema,
@@ -96,9 +96,6 @@ class RatchetServer(Server[Any]):
             on_get_prompt=prompts.get,
             on_completion=Completions(app).complete,
         )
-        self._instructions = self.instructions or ""
-        if self.task_tools.enabled:
-            self.instructions = self._instructions + TASK_TOOLS.format(cap=settings.mcp.task_tools_cap)
         self.add_notification_handler("notifications/initialized", NotificationParams, announcements.initialized)
         # The SDK's only default is OpenTelemetry, a third of the cost of a call and of no use without an exporter.
         self.middleware[:] = [_without_internals]
@@ -115,9 +112,14 @@ class RatchetServer(Server[Any]):
     def _install(self, task_tools: Mapping[str, TaskTool]) -> None:
         """Offer these tools of tasks from now on."""
         self.tools = {**self._own, **task_tools}
+        self.instructions = self._instructions()
+
+    def _instructions(self) -> str:
+        parts = [INSTRUCTIONS, AUTHORING if "create_task" in self._own else ""]
         if self.task_tools.enabled:
             note = CATALOGUE if self.task_tools.catalogue else TASK_TOOLS
-            self.instructions = self._instructions + note.format(count=self.task_tools.wanting, cap=self.settings.mcp.task_tools_cap)
+            parts.append(note.format(count=self.task_tools.wanting, cap=self.settings.mcp.task_tools_cap))
+        return "".join(parts)
 
     def _input_schema(self, name: str) -> Mapping[str, Any] | None:
         tool = self.tools.get(name)

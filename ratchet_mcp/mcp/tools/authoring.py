@@ -360,7 +360,7 @@ TOOLS: list[ToolSpec[Any]] = [
         title="Validate a task",
         description=(
             "List everything wrong or doubtful in a saved task, or in code and schemas before saving them. "
-            'Example: {"code": "(input) => input.a", "input_schema": {…}}'
+            'Example: {"code": "(input) => input.a", "input_schema": {"type": "object"}}'
         ),
         arguments=ValidateTask,
         output=schemas.result(
@@ -377,11 +377,15 @@ TOOLS: list[ToolSpec[Any]] = [
         annotations=RUNS_CODE,
         handler=validate_task,
         toolset="author",
+        runs_if="run_tests",
     ),
     ToolSpec(
         name="import_tasks",
         title="Import tasks",
-        description="Import tasks from a ZIP or a JSON bundle, all or none. uri: an https address or a file, where the settings allow it.",
+        description=(
+            "Import tasks from a ZIP or a JSON bundle, all or none. uri: an https address or a file, where the settings allow it. "
+            'Example: {"data": "UEsDBBQ…", "on_conflict": "skip"}'
+        ),
         arguments=ImportTasks,
         output=schemas.result(
             {
@@ -408,7 +412,7 @@ TOOLS: list[ToolSpec[Any]] = [
     ToolSpec(
         name="list_templates",
         title="List templates",
-        description="List tasks to start from, for create_task.",
+        description='List tasks to start from, for create_task. Example: {"template": "text"}',
         arguments=ListTemplates,
         output=schemas.result({"templates": schemas.array_of(TEMPLATE, "name", "description")}),
         annotations=READ_ONLY,

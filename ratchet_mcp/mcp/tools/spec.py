@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from mcp.types import Tool, ToolAnnotations
 
+from ratchet_mcp.errors import InvalidArgument
 from ratchet_mcp.mcp.results import ToolResult
 from ratchet_mcp.mcp.tools.arguments import Arguments, parse, schema_of
 from ratchet_mcp.security.principal import LOCAL, Principal
@@ -54,7 +55,10 @@ class Call:
 
 @dataclass(frozen=True)
 class ToolSpec(Generic[A]):
-    """One tool. `output` is the JSON Schema of its structured result; `error` is a property of each of them."""
+    """One tool. `output` is the JSON Schema of its structured result; `error` is a property of each of them.
+
+    `runs_if` names the argument that makes a tool run code which otherwise only reads; a read-only server offers the tool without it.
+    """
 
     name: str
     title: str
@@ -64,11 +68,20 @@ class ToolSpec(Generic[A]):
     annotations: ToolAnnotations
     handler: Callable[[Call, A], Awaitable[ToolResult]]
     toolset: Toolset = "core"
+    runs_if: str | None = None
+    left_out: str | None = None
+
+    def reading_only(self) -> ToolSpec[A]:
+        """Return the tool without the argument that makes it run code."""
+        return replace(self, annotations=READ_ONLY, runs_if=None, left_out=self.runs_if)
 
     @cached_property
     def input_schema(self) -> dict[str, Any]:
         """Return the JSON Schema of the arguments."""
-        return schema_of(self.arguments)
+        schema = schema_of(self.arguments)
+        if self.left_out is not None:
+            schema["properties"].pop(self.left_out)
+        return schema
 
     @cached_property
     def wire(self) -> Tool:
@@ -84,6 +97,8 @@ class ToolSpec(Generic[A]):
 
     async def call(self, call: Call, arguments: dict[str, Any]) -> ToolResult:
         """Check the arguments and run. Raises `InvalidArgument` and what the tool raises."""
+        if self.left_out is not None and self.left_out in arguments:
+            raise InvalidArgument(f"{self.name} takes no {self.left_out} here: this server is read-only, and runs nothing.")
         return await self.handler(call, parse(self.name, self.arguments, arguments))
 
 
