@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,9 @@ import pytest
 from ratchet_mcp.errors import SettingsInvalid
 from ratchet_mcp.registry.remote.credentials import Credentials, CredentialsMissing, read_credentials
 from ratchet_mcp.registry.remote.options import CredentialOptions, GitOptions, HttpOptions, read_options
+from ratchet_mcp.registry.sources import open_sources
 from ratchet_mcp.settings import SourceSettings
+from ratchet_mcp.settings.loader import load
 
 SECRET = "hunter2-hunter2"
 
@@ -109,3 +112,13 @@ def test_credentials_show_nothing_of_themselves() -> None:
     assert header is not None
     assert SECRET not in f"{credentials}{credentials!r}"
     assert credentials.redact(f"x {SECRET} {header[1]}") == "x *** Basic ***"
+
+
+def test_the_sources_in_the_documentation_can_be_opened(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[4] / "docs" / "sources.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"^```yaml\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    (tmp_path / "config.yaml").write_text(example)
+    settings = load(tmp_path / "config.yaml", env={})
+    sources, problems = open_sources(settings.registry, settings.limits)
+    assert [source.kind for source in sources] == ["folder", "http", "git", "bundled"]
+    assert not problems
