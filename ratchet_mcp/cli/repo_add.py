@@ -143,7 +143,8 @@ def _tell(report: dict[str, Any], before: str, after: str) -> None:
     source = report["source"]
     if not report["written"]:
         # Without context: the lines around may hold what is not to be shown.
-        print_text("".join(unified_diff(before.splitlines(True), after.splitlines(True), report["file"], report["file"], n=0)))
+        lines = unified_diff(before.splitlines(True), after.splitlines(True), report["file"], report["file"], n=0)
+        print_text(printable("".join(lines)))
     counted = "" if report["tasks"] is None else f", {counted_tasks(report['tasks'])}"
     verb = "Added to" if report["written"] else "Would be added to"
     print_text(

@@ -124,8 +124,10 @@ class Git:
                 raise GitFailed(f"git did not end within {seconds:g} seconds", again=True)
 
     def _environment(self) -> dict[str, str]:
-        settings = {**_SETTINGS, f"protocol.{self.transport}.allow": "always"}
         options = self.options
+        settings = {**_SETTINGS, f"protocol.{self.transport}.allow": "always"}
+        # Should this process be killed while git works, git ends by itself.
+        settings |= {"http.lowSpeedLimit": "1", "http.lowSpeedTime": str(max(1, int(options.timeout_seconds)))}
         if self.transport == "https":
             header = self.credentials.basic(GIT_USER)
             if header is not None:
@@ -179,7 +181,7 @@ class Git:
     def _ssh(self) -> str:
         options = self.options
         words = ["ssh", "-oBatchMode=yes", "-oStrictHostKeyChecking=yes", "-oForwardAgent=no", "-oForwardX11=no", "-oPermitLocalCommand=no"]
-        words += ["-oClearAllForwardings=yes", "-oControlPath=none"]
+        words += ["-oClearAllForwardings=yes", "-oControlPath=none", "-oServerAliveInterval=15", "-oConnectTimeout=30"]
         if options.ssh_key_file is not None:
             words += [f"-oIdentityFile={options.ssh_key_file}", "-oIdentitiesOnly=yes"]
         if options.known_hosts_file is not None:

@@ -26,7 +26,9 @@ from ratchet_mcp.tasks.definition import Task
 from ratchet_mcp.tasks.files import METADATA_FILES, TaskFiles, limit_of
 from ratchet_mcp.tasks.loading import load_files, load_metadata_of
 
-_BATCH = 2000
+SCAN_BYTES = 512 << 20
+"""How much of a repository is read, one part after the other, to list its tasks: their metadata, and whole ZIPs."""
+_BATCH, _BATCH_BYTES = 2000, 16 << 20
 _LFS = b"version https://git-lfs.github.com/spec/"
 
 
@@ -94,9 +96,11 @@ class GitSource:
             candidates = list(find_candidates(self._repository.tree(git, commit, self._options.folder), self._options.depth))
             if len(candidates) > MAX_TASKS:
                 yield TaskProblem(self.name, self.uri, invalid(self.uri, f"there are more than {MAX_TASKS} tasks"))
-                candidates = candidates[:MAX_TASKS]
-            for start in range(0, len(candidates), _BATCH):
-                yield from self._scan(git, commit, candidates[start : start + _BATCH], limits)
+            for batch in _batches(candidates[:MAX_TASKS]):
+                if batch is None:
+                    yield TaskProblem(self.name, self.uri, invalid(self.uri, f"what tells of its tasks is over {SCAN_BYTES >> 20} MiB"))
+                else:
+                    yield from self._scan(git, commit, batch, limits)
         except (GitFailed, OSError) as error:
             hint = f"Check config.folder: {self._options.folder}." if self._options.folder else None
             yield TaskProblem(self.name, self.uri, self._failed(_told(error), hint=getattr(error, "hint", None) or hint))
@@ -205,6 +209,24 @@ def _heads(each: Candidate) -> list[tuple[str, Blob]]:
 def _metadata(each: Candidate) -> dict[str, Blob]:
     """Return the metadata files of a candidate that are small enough to be read."""
     return {name: blob for name, blob in _heads(each) if each.wrong is None and blob.size <= limit_of(name, Limits())}
+
+
+def _batches(candidates: list[Candidate]) -> Iterator[list[Candidate] | None]:
+    """Yield candidates that are read together; None, and nothing more, when they are too much altogether."""
+    batch: list[Candidate] = []
+    total = of_batch = 0
+    for each in candidates:
+        size = sum(blob.size for blob in _metadata(each).values())
+        total += size + (each.archive.size if each.archive else 0)
+        if len(batch) >= _BATCH or of_batch + size > _BATCH_BYTES or total > SCAN_BYTES:
+            yield batch
+            batch, of_batch = [], 0
+        if total > SCAN_BYTES:
+            yield None
+            return
+        batch.append(each)
+        of_batch += size
+    yield batch
 
 
 def _oversized(name: str, limits: Limits) -> bytes:

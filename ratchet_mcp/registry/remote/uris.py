@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from typing import Literal
+from urllib.parse import unquote
 
 from ratchet_mcp.errors import SettingsInvalid
 from ratchet_mcp.tasks.reading import hidden_characters
@@ -101,7 +102,7 @@ def _http(uri: str, scheme: str) -> RemoteUri:
 def _git(uri: str, transport: str, rest: str) -> RemoteUri:
     if transport == "file":
         path = rest.removeprefix("localhost")
-        if not path.startswith("/") or "?" in path or "#" in path:
+        if not path.startswith("/") or "?" in path or "#" in path or hidden_characters(unquote(path)) or "\n" in unquote(path):
             raise _wrong(uri, "a local repository is named by its whole path: git+file:///srv/tasks.git")
         return RemoteUri("git", f"file://{path}", mask(uri), transport)
     if transport not in _GIT:

@@ -9,6 +9,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -312,6 +313,30 @@ def test_a_tree_that_contains_itself_many_times_is_cut_off(repository: Repositor
     (problem,) = source.scan(LIMITS)
     assert isinstance(problem, TaskProblem)
     assert "files" in problem.error.message or "bytes" in problem.error.message
+
+
+def test_metadata_without_end_is_not_read_for_ever(
+    repository: Repository, opened: Callable[..., Source], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ratchet_mcp.registry.remote.git_source.SCAN_BYTES", 100_000)
+    for number in range(30):
+        metadata = json.dumps({"name": f"t{number}", "about": "x" * 10_000})
+        repository.task(f"many/t{number:02}", {**task_files(f"t{number}"), "metadata.json": metadata})
+    repository.commit()
+    source = opened()
+    source.refresh()
+    assert 5 <= len(found(source)) < 30
+    assert "over" in problems(source)[0].error.message
+
+
+def test_several_servers_fetch_into_one_cache_at_once(repository: Repository, opened: Callable[..., Source], tmp_path: Path) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        for number in range(3):
+            repository.task(f"tasks/t{number}", task_files(f"t{number}"))
+            repository.commit()
+            list(pool.map(lambda _: opened().refresh(), range(8)))
+            assert f"t{number}@1.0.0" in found(opened())
+    assert not list((tmp_path / "cache").rglob(".new-*"))
 
 
 def test_files_over_the_limits_are_told_and_not_read(repository: Repository, opened: Callable[..., Source]) -> None:

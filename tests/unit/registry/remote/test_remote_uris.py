@@ -43,6 +43,8 @@ def test_paths_are_not_remote(uri: str) -> None:
         "git+git://example.com/tasks.git",
         "git+file://server/share",
         "file+git:///srv",
+        "git+file:///srv/a%0ab",
+        "git+file:///srv/a%00b",
         "git+https://-oProxyCommand=x/tasks.git",
         "git+ssh://-oProxyCommand=x/tasks.git",
         "git+ssh://-lroot@example.com/tasks.git",
