@@ -6,6 +6,8 @@ import re
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from loguru import logger
+
 from ratchet_mcp.errors import RatchetError, SourceFailed
 from ratchet_mcp.registry.bundled import bundled_path
 from ratchet_mcp.registry.folders import DEFAULT_DEPTH, MAX_DEPTH, FolderSource
@@ -33,6 +35,9 @@ def open_sources(settings: RegistrySettings, limits: Limits) -> tuple[list[Sourc
             sources.append(_open(each, settings, limits))
         except RatchetError as error:
             problems.append(TaskProblem(each.name, shown_uri(each.uri), error))
+        except Exception as error:
+            logger.opt(exception=error).error("Opening the source {} failed on a defect", each.name)
+            problems.append(TaskProblem(each.name, shown_uri(each.uri), failed(each, f"it cannot be opened ({type(error).__name__})")))
     if settings.bundled:
         try:
             sources.append(FolderSource(BUNDLED, bundled_path(), kind="bundled"))

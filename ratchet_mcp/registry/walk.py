@@ -16,6 +16,7 @@ from ratchet_mcp.tasks.definition import Task
 from ratchet_mcp.tasks.files import CODE_FILES, MAX_METADATA_BYTES, METADATA_FILES, TaskFiles, is_wanted
 from ratchet_mcp.tasks.loading import load_metadata, load_metadata_of, load_task
 from ratchet_mcp.tasks.metadata import Metadata
+from ratchet_mcp.tasks.reading import hidden_characters
 
 MAX_TASKS = 50_000
 MAX_FOLDERS = 100_000
@@ -68,6 +69,11 @@ class Walk:
         if self._full or (level and is_ignored(os.path.basename(path))):
             return
         zipped = path.lower().endswith(".zip")
+        if level and (odd := _odd_character(os.path.basename(path))):
+            if zipped or os.path.isdir(path):
+                shown = ascii(path)[1:-1]
+                yield self._problem(shown, invalid(shown, f"its name holds the character {odd}"))
+            return
         if level and os.path.islink(path):
             if not stays_inside(path, self._real_root):
                 if zipped or os.path.isdir(path):
@@ -91,18 +97,18 @@ class Walk:
             yield self._too_many()
             return
         self.folders.append(folder)
-        metadata = [name for name in METADATA_FILES if name in entries and entries[name].is_file()]
+        metadata = [name for name in METADATA_FILES if name in entries and _is_file(entries[name])]
         if metadata:
             yield self._task(folder, metadata, entries)
-        elif level and any(name in entries and entries[name].is_file() for name in CODE_FILES):
+        elif level and any(name in entries and _is_file(entries[name]) for name in CODE_FILES):
             yield self._problem(folder, invalid(folder, "there is code, but no metadata.json"))
         elif level < self._depth:
             for name in sorted(entries):
                 entry = entries[name]
-                if entry.is_dir(follow_symlinks=False) and not is_ignored(name) and not self._full:
-                    yield from self._visit(entry.path, level + 1)
-                elif entry.is_symlink() or name.lower().endswith(".zip"):
+                if entry.is_symlink() or name.lower().endswith(".zip") or _odd_character(name):
                     yield from self.enter(entry.path, level + 1)
+                elif entry.is_dir(follow_symlinks=False) and not is_ignored(name) and not self._full:
+                    yield from self._visit(entry.path, level + 1)
 
     def _task(self, folder: str, metadata: list[str], entries: Mapping[str, os.DirEntry[str]]) -> Result:
         place = FolderPlace(folder, self._real_root, self._stamp(folder, entries))
@@ -175,6 +181,21 @@ class Walk:
 
     def _problem(self, location: str, error: RatchetError) -> TaskProblem:
         return TaskProblem(self._source, location, error)
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_file()
+    except OSError:
+        return False  # a link that goes round
+
+
+def _odd_character(name: str) -> str | None:
+    """Return the first character of a name that cannot be seen, or is no text at all (a byte that is not UTF-8)."""
+    if name.isascii() and name.isprintable():
+        return None
+    odd = (f"U+{ord(each):04X}" for each in name if each < " " or "\ud800" <= each <= "\udfff")
+    return hidden_characters(name) or next(odd, None)
 
 
 def _read_plain(path: str) -> bytes | None:

@@ -85,6 +85,32 @@ def test_links_that_leave_or_go_round_are_not_followed(tmp_path: Path) -> None:
     assert len(found(source)) < 10
 
 
+def test_a_source_full_of_strange_things_is_scanned_to_its_end(tmp_path: Path) -> None:
+    make(tmp_path / "good")
+    for number, name in enumerate(["bidi\u202egnp", "control\x1b[31m", "line\nbreak"]):
+        make(tmp_path / name)
+        pack(tmp_path / f"{name}.zip", f"{number}/")
+    os.makedirs(os.fsencode(tmp_path) + b"/bytes\xff")
+    (tmp_path / "fifo").mkdir()
+    os.mkfifo(tmp_path / "fifo" / "metadata.json")
+    for name, target in (("round", "metadata.json"), ("zero", "/dev/zero"), ("gone", "nowhere")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "metadata.json").symlink_to(target)
+        (tmp_path / name / "main.js").write_text("() => 1")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "metadata.json").mkdir()
+    (tmp_path / "zip.zip").mkdir()
+    (tmp_path / "loop.zip").symlink_to("loop.zip")
+    (tmp_path / "large").mkdir()
+    (tmp_path / "large" / "metadata.json").write_bytes(b" " * (2 << 20))
+    assert found(tmp_path) == ["good"]
+    messages = troubles(tmp_path)
+    assert sum("its name holds the character" in message for message in messages) == 7
+    assert "U+202E" in " ".join(messages) and "U+DCFF" in " ".join(messages)
+    assert all(message.isprintable() for message in messages)
+    assert len(messages) == 12
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads every folder")
 def test_a_folder_that_cannot_be_read_is_a_problem(tmp_path: Path) -> None:
     make(tmp_path / "closed" / "a")
