@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 import anyio
+from loguru import logger
 from mcp.server.subscriptions import (
     InMemorySubscriptionBus,
     ListenHandler,
@@ -33,9 +34,10 @@ if TYPE_CHECKING:
         UnsubscribeRequestParams,
     )
 
-Context = "ServerRequestContext[Any, Any]"
 SEND_SECONDS = 2.0
-"""How long one client may take to accept a notification; a stuck one keeps nobody else waiting."""
+"""How long one client may take to accept a notification."""
+LEFT_ALONE_SECONDS = 60.0
+"""How long a client that did not is told nothing."""
 MAX_SUBSCRIPTIONS = 1_000
 """Resources that one connection may subscribe to."""
 
@@ -46,6 +48,7 @@ class _Client:
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
         self.uris: set[str] = set()
+        self.left_alone_until = 0.0
 
 
 class Announcements:
@@ -132,11 +135,16 @@ class Announcements:
             await self._tell(lambda client, uri=uri: client.connection.send_resource_updated(uri), subscribers)
 
     async def _tell(self, send: Callable[[_Client], Awaitable[None]], to: list[_Client] | None = None) -> None:
+        """Send to all at once. A client that is stuck keeps the next announcement waiting once, and is then left alone for a while."""
         async with anyio.create_task_group() as sending:
             for client in list(self._clients.values()) if to is None else to:
-                sending.start_soon(_in_time, send, client)
+                if client.left_alone_until <= anyio.current_time():
+                    sending.start_soon(_in_time, send, client)
 
 
 async def _in_time(send: Callable[[_Client], Awaitable[None]], client: _Client) -> None:
-    with anyio.move_on_after(SEND_SECONDS):
+    with anyio.move_on_after(SEND_SECONDS) as sending:
         await send(client)
+    if sending.cancelled_caught:
+        client.left_alone_until = anyio.current_time() + LEFT_ALONE_SECONDS
+        logger.warning("A client did not take a notification within {:g} s", SEND_SECONDS)

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 LIST_SECONDS = 5.0
 """How long a listing waits for the services to start; what is missing then is announced later."""
+MAX_WATCHED = 200
+"""Executions whose ends are watched at the same time; each of another server costs a look at the database now and then."""
 LOOK_SECONDS = 30.0
 """How often a watched execution is asked whether anybody still wants to know of its end."""
 
@@ -131,21 +133,22 @@ class Following:
     async def _announce(self, ratchet: Ratchet, changes: list[Changes]) -> None:
         await self._refresh(ratchet)
         shown, has_tasks = _shown(self._task_tools.tools), _has_tasks(ratchet)
-        if shown != self._told:
-            self._told = shown
-            await self.announcements.tools_changed()
-        if has_tasks != self._told_tasks:
-            self._told_tasks = has_tasks
-            await self.announcements.prompts_changed()
-        await self.announcements.resources_changed()
         names = frozenset[str]().union(*(each.added | each.changed | each.removed for each in changes))
-        await self.announcements.updated(sorted(uri for uri in self.announcements.subscribed if task_name_of(uri) in names))
+        uris = sorted(uri for uri in self.announcements.subscribed if task_name_of(uri) in names)
+        async with anyio.create_task_group() as telling:  # at once: a stuck client must not delay the later ones for everybody
+            if shown != self._told:
+                telling.start_soon(self.announcements.tools_changed)
+            if has_tasks != self._told_tasks:
+                telling.start_soon(self.announcements.prompts_changed)
+            telling.start_soon(self.announcements.resources_changed)
+            telling.start_soon(self.announcements.updated, uris)
+        self._told, self._told_tasks = shown, has_tasks
 
     # ------------------------------------------------------------ the ends of executions
     def _subscribed(self, uri: str) -> None:
         """Watch an execution for as long as somebody wants to know of its end."""
         id = execution_of(uri)
-        if id is not None and self._watching is not None and id not in self._watched:
+        if id is not None and self._watching is not None and id not in self._watched and len(self._watched) < MAX_WATCHED:
             self._watched.add(id)
             self._watching[0].start_soon(self._watch, self._watching[1], id)
 

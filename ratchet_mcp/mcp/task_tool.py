@@ -69,6 +69,8 @@ class TaskTool:
         """Run the newest version of the task and wait for it. Raises what resolving and starting it raise."""
         ratchet = await call.app.get()
         task = await ratchet.catalog.resolve(str(self.task.uuid))
+        if task.origin != self.task.origin:
+            task = self.task  # a source that has just brought a newer version was not asked whether it may be a tool
         value = self._input_of(arguments)
 
         def start(on_progress: OnProgress) -> Awaitable[Handle]:

@@ -63,7 +63,11 @@ class TaskTools:
         async with self._building:
             while self._stale and self.enabled:
                 self._stale = False
-                await self._build(catalog)
+                try:
+                    await self._build(catalog)
+                except BaseException:
+                    self._stale = True
+                    raise
         return self.tools
 
     async def _build(self, catalog: Catalog) -> None:
