@@ -76,13 +76,17 @@ async def _round(ratchet: Ratchet, candidates: list[Candidate], wanted: Wanted) 
 
 
 def _opened(settings: Settings, wanted: Wanted) -> AbstractAsyncContextManager[Ratchet]:
-    """Open a Ratchet that serves the tested tasks before all others, so that they can call each other."""
+    """Open a Ratchet. A tested folder is served before all other sources, so that its tasks can call each other.
+
+    It gets a database in memory then: what is tested is not yet part of the user's catalog, and CI needs no place to write.
+    """
     configure(settings.logging)
-    if wanted.from_fs is not None:
-        tested = SourceSettings(name=SOURCE, uri=str(wanted.from_fs.absolute()))
-        registry = settings.registry.model_copy(update={"sources": [tested, *settings.registry.sources]})
-        settings = settings.model_copy(update={"registry": registry})
-    return Ratchet.open(settings)
+    if wanted.from_fs is None:
+        return Ratchet.open(settings)
+    tested = SourceSettings(name=SOURCE, uri=str(wanted.from_fs.absolute()))
+    registry = settings.registry.model_copy(update={"sources": [tested, *settings.registry.sources]})
+    store = settings.store.model_copy(update={"url": "sqlite://"})
+    return Ratchet.open(settings.model_copy(update={"registry": registry, "store": store}))
 
 
 async def _folder(ratchet: Ratchet, settings: Settings, wanted: Wanted) -> TaskFolder:

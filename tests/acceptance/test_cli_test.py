@@ -169,12 +169,14 @@ def test_junit_xml_is_written_for_ci(ratchet: Run, home: Path) -> None:
     assert bad.returncode == 1 and "report.xml cannot be written" in bad.stderr
 
 
-def test_every_run_is_recorded_with_the_origin_test(ratchet: Run, home: Path) -> None:
-    ratchet("--from-fs", make_task(home / "twice", good=GOOD, wrong=WRONG))
+def test_tests_of_a_known_task_are_recorded_and_those_of_a_folder_leave_nothing_behind(ratchet: Run, home: Path) -> None:
+    assert ratchet("--from-fs", make_task(home / "twice", good=GOOD)).returncode == 0
+    assert not (home / "store.db").exists()
+    assert ratchet("--task", "text-statistics", "--filter", "empty-text").returncode == 0
     with sqlite3.connect(home / "store.db") as database:
         rows = database.execute("select origin, task, status from executions").fetchall()
     database.close()
-    assert rows == [("test", "twice", "completed")] * 2
+    assert rows == [("test", "text-statistics", "completed")]
 
 
 def test_text_of_a_task_cannot_move_the_cursor(ratchet: Run, home: Path) -> None:

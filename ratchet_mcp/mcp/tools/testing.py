@@ -113,7 +113,7 @@ def _telling(relay: ProgressRelay, total: int) -> Callable[[TestResult], None]:
 def _view(report: TestReport, characters: int) -> dict[str, Any]:
     """Return the report as far as it fits: first passing tests go, then details, then the last of the failing ones."""
     view = _head(report)
-    others = [result for result in report.results if not result.passed]
+    others = sorted((result for result in report.results if not result.passed), key=lambda result: result.state != "failed")
     for results, longest in ((report.results, LONGEST), (others, LONGEST), (others, SHORTEST)):
         view["tests"] = [_test(result, longest) for result in results]
         if len(to_json(view)) <= characters - 200:
