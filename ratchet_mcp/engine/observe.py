@@ -21,8 +21,8 @@ class Observation:
 
     A snapshot is taken each time a line of `breakpoints` is about to run, with the values of `expressions` there, until there are
     `max_snapshots`. Expressions run in the task, within the limits of the run, and may change what it does. `coverage` counts how often
-    each line runs, `throws` shows where the error that ends the run was thrown (an error where the stack is used up may then end the
-    worker). Raises `InvalidArgument` when there is too much of anything, or an expression is none.
+    each line runs, `throws` shows where the error that ends the run was thrown. Raises `InvalidArgument` when there is too much of
+    anything, or an expression is none.
     """
 
     breakpoints: tuple[int, ...] = ()

@@ -13,7 +13,7 @@ DEBUGGING = "debugging"
 
 def start(memory_mb: int, worker_id: str, reader: int, writer: int, *, debugging: bool) -> None:
     """Build everything, say `ready`, and serve until the coordinator is gone."""
-    from ratchet_mcp.engine.worker import confinement, core, garbage, host, loop, realm, runner, wire
+    from ratchet_mcp.engine.worker import confinement, core, garbage, host, loop, realm, runner, stack_end, wire
 
     confinement.die_with_parent()
     pipe = wire.Wire(reader, writer)
@@ -24,6 +24,8 @@ def start(memory_mb: int, worker_id: str, reader: int, writer: int, *, debugging
         jobs = loop.JobQueue(lambda: heard[0].rejected() if heard else None)
         native = core.load(jobs.call_exception_handler)
         jobs.install()
+        if debugging:
+            stack_end.ignore_reports(native.__file__)
         ours = host.Host(pipe)
         heard.append(realm.build(native, ours.functions(host.parse_url, jobs.queued), debugging=debugging))
         host.parse_url("https://example.com/?a#b", "", "", "")  # imports now what could not be opened later

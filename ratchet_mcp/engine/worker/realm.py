@@ -43,7 +43,7 @@ class Realm:
     output: Callable[[], str | None]
     end: Callable[[], str]
     allowed: tuple[str, ...]
-    observe: Callable[[str], Any] | None
+    observe: Callable[[str, str], Any] | None
 
 
 def build(core: Any, host_functions: list[Callable[..., Any]], *, debugging: bool = False) -> Realm:

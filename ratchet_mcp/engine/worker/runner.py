@@ -61,7 +61,7 @@ class Runner:
         output: str | None = None
         try:
             if self._realm.observe is not None:
-                self._realm.observe(copied(frame["observe"]))
+                self._realm.observe(copied(frame["observe"]), self._script(frame))
             self._realm.start(
                 self._script(frame), copied(frame["input"]), copied(frame["context"]), limits["output_bytes"], limits["input_bytes"]
             )

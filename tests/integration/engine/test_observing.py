@@ -316,12 +316,13 @@ async def test_coverage_stays_right_in_hot_code(look: Look) -> None:
     assert (seen.coverage[6], seen.coverage[10], seen.coverage[12]) == (2_000_000, 1, 1)
 
 
-async def test_coverage_alone_changes_nothing_about_errors_where_the_stack_ends(observe: Observe) -> None:
+@pytest.mark.parametrize("throws", [True, False])
+async def test_errors_that_are_thrown_where_the_stack_ends_can_be_looked_into(throws: bool, observe: Observe) -> None:
     code = "() => {\n  const f = (n) => {\n    try { return f(n + 1); } catch { throw new Error('own'); }\n  };\n  return f(0);\n}"
-    outcome = await observe(code, watch={"throws": False})
+    outcome = await observe(code, watch={"throws": throws})
     assert outcome.error is not None and outcome.error.message.startswith("Error: own")
     assert outcome.observed is not None and outcome.observed.coverage is not None
-    assert outcome.observed.at_throw is None
+    assert (outcome.observed.at_throw is not None) is throws
 
 
 async def test_coverage_is_left_out_unless_it_is_asked_for(look: Look) -> None:
@@ -370,6 +371,7 @@ async def test_endless_recursion_through_a_breakpoint_is_told_as_such(step: str,
     assert outcome.observed is not None
     assert len(outcome.observed.snapshots) == 3
     assert outcome.observed.truncated
+    assert outcome.observed.at_throw is not None and outcome.observed.at_throw.line == 3
 
 
 async def test_console_lines_host_calls_and_output_are_as_in_any_run(observe: Observe, host: RecordingHost) -> None:

@@ -10,7 +10,6 @@
   const MAX_IDLE_HITS = 20000; // hits that are only counted, before the breakpoints go
   const MANY_THROWS = 100, MAX_THROWS = 1000, THROWS_KEPT = 20;
   const LINES_AT_ONCE = 2000;
-  const SPARE_CALLS = 1000; // nested calls for which there must be room
 
   const dbg = new Debugger();
   dbg.collectCoverageInfo = true;
@@ -205,25 +204,12 @@
     return taken;
   };
 
-  // The engine dies when it has no stack left to call a function of these, so in a deep recursion they go in time.
-  const reach = (calls) => (calls === 0 ? 0 : 1 + reach(calls - 1));
-  const isDeep = () => {
-    try { return reach(SPARE_CALLS) === 0; } catch { return true; }
-  };
-  for (let i = 0; i < 100; i++) reach(SPARE_CALLS); // compiled code needs more stack than interpreted
-
   // Every breakpoint that is ever hit shall have a snapshot: keep one for each that was not.
   const mayTake = (target) => watch.left > watch.targets.filter((other) => other !== target && other.hits === 0).length;
 
   const onHit = (target, frame) => {
     if (busy || watch === null) return;
     target.hits += 1;
-    if (isDeep()) {
-      dbg.onExceptionUnwind = undefined;
-      watch.targets.forEach(clear);
-      cutOff();
-      return;
-    }
     if (!(target.hits === 1 ? watch.left > 0 : mayTake(target))) {
       cutOff();
       target.idle += 1;

@@ -4,16 +4,14 @@
 
   const { begin, finish } = globalThis.debugging; // of the debugger's global, see debugger.js
   delete globalThis.debugging;
-  const { start, end, report } = realm;
-  let plan = null, first = null;
+  const { end, report } = realm;
+  let watched = false, first = null;
 
-  // The next run is to be looked into; `text` is JSON, see observing.py.
-  realm.observe = (text) => { plan = realm.own(text); };
-
-  realm.start = (script, ...rest) => {
+  // The run of this script, which starts next, is to be looked into; `plan` is JSON text, see observing.py.
+  realm.observe = (plan, script) => {
+    watched = true;
     first = null;
-    if (plan !== null) begin(plan, script, realm.host.observed);
-    return start(script, ...rest);
+    begin(realm.own(plan), script, realm.host.observed);
   };
 
   realm.report = (reason) => {
@@ -24,8 +22,9 @@
   realm.end = () => {
     const { outcome } = realm.current;
     const failed = outcome !== undefined && 'reason' in outcome;
-    if (plan !== null) finish(failed || first !== null, failed ? outcome.reason : first === null ? undefined : first.reason);
-    plan = first = null;
+    if (watched) finish(failed || first !== null, failed ? outcome.reason : first === null ? undefined : first.reason);
+    watched = false;
+    first = null;
     return end();
   };
 }
