@@ -9,6 +9,9 @@ from typing import Any
 
 from ratchet_mcp.tasks.json_values import is_array, is_object
 
+MAX_ITEMS = 40
+"""Items of two lists that are compared, from the first that differs on."""
+
 MAX_COMPARED = 1_000
 """Lines of each side that are compared, from the first that differs on."""
 MAX_LINES = 120
@@ -22,7 +25,7 @@ def unified(expected: Any, actual: Any, *, exact: bool) -> str:
     Without `exact`, members of objects that nobody expects are left out. Long diffs are cut.
     """
     try:
-        wanted, got = _lines(expected), _lines(actual if exact else _reduced(actual, expected))
+        wanted, got = map(_lines, _shortened(expected, actual if exact else _reduced(actual, expected)))
     except RecursionError:
         return ""
     first = next((index for index, (one, other) in enumerate(zip(wanted, got, strict=False)) if one != other), min(len(wanted), len(got)))
@@ -42,6 +45,33 @@ def _reduced(actual: Any, expected: Any) -> Any:
     if is_array(actual) and is_array(expected):
         return [_reduced(item, expected[index]) if index < len(expected) else item for index, item in enumerate(actual)]
     return actual
+
+
+def _shortened(expected: Any, actual: Any) -> tuple[Any, Any]:
+    """Return both without what is far from the first difference within each list."""
+    if is_object(expected) and is_object(actual):
+        pairs = {key: _shortened(value, actual[key]) for key, value in expected.items() if key in actual}
+        ours = {key: pairs[key][0] if key in pairs else value for key, value in expected.items()}
+        return ours, {key: pairs[key][1] if key in pairs else value for key, value in actual.items()}
+    if is_array(expected) and is_array(actual) and max(len(expected), len(actual)) > MAX_ITEMS:
+        differing = (index for index, (one, other) in enumerate(zip(expected, actual, strict=False)) if one != other)
+        start = max(0, next(differing, min(len(expected), len(actual))) - CONTEXT)
+        end = start + MAX_ITEMS
+        before = [f"… {start} items"] if start else []
+        pairs = [_shortened(one, other) for one, other in zip(expected[start:end], actual[start:end], strict=False)]
+        both = len(pairs)
+        return (
+            [*before, *(one for one, _ in pairs), *expected[start + both : end], *_rest(expected, end)],
+            [*before, *(other for _, other in pairs), *actual[start + both : end], *_rest(actual, end)],
+        )
+    if is_array(expected) and is_array(actual):
+        pairs = [_shortened(one, other) for one, other in zip(expected, actual, strict=False)]
+        return [one for one, _ in pairs] + expected[len(pairs) :], [other for _, other in pairs] + actual[len(pairs) :]
+    return expected, actual
+
+
+def _rest(items: list[Any], end: int) -> list[str]:
+    return [f"… {len(items) - end} more items"] if len(items) > end else []
 
 
 def _lines(value: Any) -> list[str]:

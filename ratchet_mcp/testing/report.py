@@ -20,8 +20,8 @@ class TestResult:
     """How one test ended.
 
     `differences` says where the result is not what was expected, `diff` shows both as a unified diff (empty when a diff would say
-    nothing). `actual` is the output, `error` the error of the run (`RatchetError.to_dict()`), at most one of them is set. `lines` are the
-    last console lines of a failed test. `note` says what else its reader should know. Times in milliseconds.
+    nothing). `actual` is the output unless it is very long, `error` the error of the run (`RatchetError.to_dict()`); at most one of
+    them is set. `lines` are the last console lines of a failed test. `note` says what else its reader should know. Times in milliseconds.
     """
 
     __test__ = False  # it is no test class of pytest

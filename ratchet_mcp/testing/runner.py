@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -13,6 +14,7 @@ import anyio.to_thread
 from ratchet_mcp.engine.observe import Observation, Observed
 from ratchet_mcp.errors import RatchetError, from_dict
 from ratchet_mcp.execution.models import Execution, Origin, Status
+from ratchet_mcp.execution.values import is_small
 from ratchet_mcp.security.principal import LOCAL, Principal
 from ratchet_mcp.testing.compare import compare
 from ratchet_mcp.testing.coverage import merge
@@ -31,6 +33,10 @@ LINES_KEPT = 20
 """Console lines that the result of a failed test keeps: the last ones."""
 
 MOST_LINES = 1_000_000
+KEPT = 64 << 10
+"""Characters of an output that its result keeps."""
+
+TOO_LONG = "The output is too long to be shown here; the execution has it."
 NO_MOCKS = "This test has a mock, which this version does not use: a task cannot reach the network, and fetch fails."
 STOPPED = "The time for the tests was up."
 
@@ -111,7 +117,7 @@ class _Session:
         result = await anyio.to_thread.run_sync(_judge, case, execution.output, error)
         if not result.passed:
             lines = await self._executions.logs(execution.id, 0, MOST_LINES)
-            result = replace(result, lines=lines[-LINES_KEPT:], note=NO_MOCKS if case.mock is not None else None)
+            result = replace(result, lines=lines[-LINES_KEPT:], note=NO_MOCKS if case.mock is not None else result.note)
         duration = execution.run_ms if execution.run_ms is not None else execution.total_ms or 0.0
         return replace(result, duration_ms=round(duration, 2), execution_id=execution.id)
 
@@ -136,13 +142,19 @@ def _error_of(execution: Execution) -> RatchetError:
 
 
 def _judge(case: TestCase, output: Any, error: RatchetError | None) -> TestResult:
+    body = None if error is None else error.to_dict()
+    kept, note = (output, None) if _is_short(output) else (None, TOO_LONG)
     try:
         differences = compare(case, output=output, error=error)
     except RatchetError as unusable:  # a schema that cannot be compiled
-        return TestResult(case, "failed", actual=output, error=unusable.to_dict())
-    body = None if error is None else error.to_dict()
+        return TestResult(case, "failed", actual=kept, error=unusable.to_dict(), note=note)
     if not differences:
-        return TestResult(case, "passed", actual=output, error=body)
+        return TestResult(case, "passed", actual=kept, error=body)
     shows = error is None and case.has_output and case.match != "schema"
     diff = unified(case.expected_output, output, exact=case.match == "exact") if shows else ""
-    return TestResult(case, "failed", differences, output, body, diff)
+    return TestResult(case, "failed", differences, kept, body, diff, note=note)
+
+
+def _is_short(output: Any) -> bool:
+    """Tell whether an output is short enough to be kept in a report."""
+    return is_small(output) and len(json.dumps(output)) <= KEPT

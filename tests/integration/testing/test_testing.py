@@ -223,6 +223,13 @@ async def test_a_test_with_a_mock_says_that_mocks_are_not_used_yet(ratchet: Ratc
     assert report.failed == 1 and "mock" in (report.results[0].note or "")
 
 
+async def test_a_long_output_is_compared_but_not_kept(ratchet: Ratchet) -> None:
+    tested = task("() => ({ text: 'x'.repeat(100000), n: 1 })", {"input": {}, "expected_output": {"n": 2}}, {"input": {}})
+    failed, passed = (await ratchet.testing.run(tested)).results
+    assert (failed.actual, passed.actual, passed.passed) == (None, None, True)
+    assert '-  "n": 2\n+  "n": 1' in failed.diff and "too long" in (failed.note or "")
+
+
 async def test_a_hundred_tests_share_one_worker(ratchet: Ratchet) -> None:
     tested = task(SIGN, *({"input": {"n": number}, "expected_output": {"n": number}} for number in range(100)))
     report = await ratchet.testing.run(tested, coverage=True, parallel=1)

@@ -41,13 +41,19 @@ def test_items_beyond_the_expected_ones_are_shown() -> None:
 
 
 def test_long_diffs_and_long_lines_are_cut() -> None:
-    found = lines(list(range(100_000)), [-number for number in range(1, 100_001)])
+    found = lines({f"k{number}": 1 for number in range(1000)}, {f"k{number}": 2 for number in range(1000)})
     assert len(found) == MAX_LINES + 1 and found[-1] == "… (the rest is left out)"
     assert max(map(len, lines("x", "y" * 10_000))) == MAX_WIDTH + 1
 
 
 def test_a_difference_far_down_is_found() -> None:
     assert "-  99999" in lines(list(range(100_000)), [*range(99_999), -1])
+
+
+def test_of_long_lists_the_part_around_the_first_difference_is_shown() -> None:
+    found = lines({"a": list(range(1000))}, {"a": [*range(500), -1, *range(501, 900)]}, exact=True)
+    assert found[2:8] == ["@@", "     497,", "     498,", "     499,", "-    500,", "+    -1,"]
+    assert '-    "… 463 more items"' in found and '+    "… 363 more items"' in found
 
 
 def test_values_too_deep_for_text_have_no_diff() -> None:
