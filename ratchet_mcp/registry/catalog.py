@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from functools import partial
@@ -21,7 +23,7 @@ from ratchet_mcp.registry.listing import TaskPage, list_page
 from ratchet_mcp.registry.loader import LOADED_TASKS, Loader
 from ratchet_mcp.registry.scans import Scan
 from ratchet_mcp.registry.selection import choose
-from ratchet_mcp.registry.source import Source, TaskProblem
+from ratchet_mcp.registry.source import Found, Source, TaskProblem
 from ratchet_mcp.registry.sources import BUNDLED, open_sources
 from ratchet_mcp.settings import Limits, RegistrySettings
 from ratchet_mcp.tasks.definition import Task
@@ -51,7 +53,8 @@ class Catalog:
         self._references: dict[str, Entry] = {}
         self._notes: dict[str, TaskProblem] = {}
         self._troubles: dict[str, TaskProblem] = {}
-        self._busy: dict[str, anyio.Lock] = {}
+        self._busy: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+        """Held by the thread that refreshes or scans a source, also when nobody waits for that thread any more."""
         self._reloading = anyio.Lock()
 
     async def start(self) -> None:
@@ -174,7 +177,11 @@ class Catalog:
             message = f"There is no source {source[:80]!r}." if names else "There are no sources."
             raise SourceFailed(message, hint=f"The sources are {', '.join(names)}.", details={"source": source[:80]})
         chosen = [scan.source for scan in self._scans if source in (None, scan.source.name)]
-        unreachable = {each.name: await self._refresh(each) for each in chosen} if refresh else {}
+        unreachable: dict[str, TaskProblem | None] = {}
+        if refresh:
+            async with anyio.create_task_group() as group:
+                for each in chosen:
+                    group.start_soon(self._refresh, each, unreachable)
         async with self._reloading:
             scans = [
                 await self._rescan(scan, unreachable, accept_changed=accept_changed) if scan.source in chosen else scan
@@ -200,36 +207,45 @@ class Catalog:
         else:
             self._troubles[key] = problem
 
-    async def _refresh(self, source: Source) -> TaskProblem | None:
-        """Bring a source up to date; returns what went wrong."""
+    async def _refresh(self, source: Source, unreachable: dict[str, TaskProblem | None]) -> None:
+        """Bring a source up to date, and note what went wrong."""
+
+        def refresh() -> None:
+            with self._busy[source.name]:
+                source.refresh()
+
+        unreachable[source.name] = None
         try:
-            async with self._busy.setdefault(source.name, anyio.Lock()):
-                await anyio.to_thread.run_sync(source.refresh, abandon_on_cancel=True)
+            await anyio.to_thread.run_sync(refresh, abandon_on_cancel=True)
         except RatchetError as error:
-            return TaskProblem(source.name, source.uri, error)
+            unreachable[source.name] = TaskProblem(source.name, source.uri, error)
         except Exception as error:
             logger.opt(exception=error).error("Refreshing the source {} failed on a defect", source.name)
-            return TaskProblem(source.name, source.uri, _defect(source, error))
-        return None
+            unreachable[source.name] = TaskProblem(source.name, source.uri, _defect(source, error))
+
+    def _scan(self, source: Source) -> list[Found | TaskProblem] | None:
+        """Scan a source, on a thread; None while it is being refreshed: it is scanned after that."""
+        busy = self._busy[source.name]
+        if not busy.acquire(blocking=False):
+            return None
+        try:
+            return list(source.scan(self._limits))
+        finally:
+            busy.release()
 
     async def _rescan(self, scan: Scan, unreachable: dict[str, TaskProblem | None], *, accept_changed: bool) -> Scan:
         source = scan.source
         lasting = unreachable.get(source.name, scan.unreachable)
-        busy = self._busy.setdefault(source.name, anyio.Lock())
         try:
-            busy.acquire_nowait()
-        except anyio.WouldBlock:
-            return scan  # it is being refreshed, and scanned after that
-        try:
-            results = await anyio.to_thread.run_sync(lambda: list(source.scan(self._limits)))
+            results = await anyio.to_thread.run_sync(self._scan, source)
         except Exception as error:
             if not isinstance(error, RatchetError):
                 logger.opt(exception=error).error("Scanning the source {} failed on a defect", source.name)
             problem = TaskProblem(source.name, source.uri, error if isinstance(error, RatchetError) else _defect(source, error))
             kept = scan if source.remote or source.kind == "database" else Scan(source)
             return replace(kept, failure=problem, unreachable=lasting)
-        finally:
-            busy.release()
+        if results is None:
+            return scan
         new = await self._intake.take(scan, results, lambda _: True, accept_changed=accept_changed)
         return replace(new, unreachable=lasting)
 

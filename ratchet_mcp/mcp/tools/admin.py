@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
+import anyio
 from mcp.types import ToolAnnotations
 from pydantic import Field
 
@@ -11,6 +12,7 @@ from ratchet_mcp.mcp.results import ToolResult, success
 from ratchet_mcp.mcp.tools import schemas
 from ratchet_mcp.mcp.tools.arguments import Arguments
 from ratchet_mcp.mcp.tools.spec import Call, ToolSpec
+from ratchet_mcp.registry.changes import Changes
 
 MOST_NAMES = 50
 MOST_PROBLEMS = 20
@@ -34,7 +36,9 @@ class EnableTask(Arguments):
 async def sync_registry(call: Call, arguments: SyncRegistry) -> ToolResult:
     """Bring sources up to date, over the network where they are remote, and tell what changed and what is wrong."""
     catalog = (await call.app.get()).catalog
-    changes = await catalog.reload(arguments.source, refresh=True)
+    changes = Changes()
+    with anyio.move_on_after(call.settings.mcp.wait_seconds) as waiting:
+        changes = await catalog.reload(arguments.source, refresh=True)
     problems = [each for each in catalog.problems if arguments.source in (None, each.source)]
     view: dict[str, Any] = {}
     for kind, names in (("added", changes.added), ("changed", changes.changed), ("removed", changes.removed)):
@@ -46,6 +50,8 @@ async def sync_registry(call: Call, arguments: SyncRegistry) -> ToolResult:
         if arguments.source in (None, scan.source.name)
     ]
     view["problems"] = {"count": len(problems), "first": [each.to_dict() for each in problems[:MOST_PROBLEMS]]}
+    if waiting.cancelled_caught:
+        view["hint"] = f"Fetching takes longer than {call.settings.mcp.wait_seconds:g} s and goes on; call sync_registry again later."
     return success(view)
 
 
@@ -71,6 +77,7 @@ TOOLS: list[ToolSpec[Any]] = [
                 "changed": _NAMES,
                 "removed": _NAMES,
                 "total": schemas.INTEGER,
+                "hint": schemas.STRING,
                 "sources": {"type": "array", "items": schemas.OBJECT},
                 "problems": {
                     "type": "object",
