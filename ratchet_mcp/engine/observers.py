@@ -41,6 +41,11 @@ class Observers:
         return [*self._taken, *self._kept]
 
     @property
+    def busy(self) -> bool:
+        """Tell whether any of them runs."""
+        return bool(self._taken)
+
+    @property
     def holding(self) -> int:
         """How many of them hold a slot."""
         return sum(1 for worker in self._taken if worker.active is None or worker.active.holds_slot)

@@ -209,9 +209,10 @@ class WorkerPool:
         self._balance()
 
     def _balance(self) -> None:
-        observers = self._observers
-        busy = min(self._slots.running - observers.holding + len(self._queue), self._settings.max_workers)
-        parked = self._slots.parked - observers.waiting
+        running, parked = self._slots.running, self._slots.parked
+        if self._observers.busy:
+            running, parked = running - self._observers.holding, parked - self._observers.waiting
+        busy = min(running + len(self._queue), self._settings.max_workers)
         self._fleet.want(max(self._settings.min_workers, busy) + parked + self._settings.spare_workers)
 
     def _refuse_waiting(self, error: errors.RatchetError) -> None:
