@@ -20,7 +20,9 @@ async def test_initialize_is_answered_and_names_the_server(start_raw):
     assert result["serverInfo"]["name"] == "ratchet"
     assert result["protocolVersion"] == "2025-11-25"
     assert "execute_task" in result["instructions"]
-    assert result["capabilities"]["tools"] == {"listChanged": False}
+    assert result["capabilities"]["tools"] == {"listChanged": True}
+    assert result["capabilities"]["resources"] == {"subscribe": True, "listChanged": True}
+    assert {"prompts", "completions"} <= result["capabilities"].keys()
 
 
 async def test_a_request_of_the_stateless_era_needs_no_handshake(start_raw):
