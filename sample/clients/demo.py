@@ -1,4 +1,4 @@
-"""A tour of Ratchet: an MCP client starts `ratchet-mcp`, runs bundled tasks on sample data, writes a task of its own, and meets failures."""
+"""A tour of Ratchet: an MCP client starts `ratchet-mcp`, runs bundled tasks on sample data, writes one; meets failures."""
 
 from __future__ import annotations
 
