@@ -86,6 +86,7 @@ def masked(loaded: Loaded) -> dict[str, dict[str, Any]]:
     """Return the settings as JSON values, without the passwords in URLs."""
     import re
 
+    from ratchet_mcp.registry.remote.options import SECRETS
     from ratchet_mcp.registry.remote.uris import mask
 
     values: dict[str, dict[str, Any]] = loaded.settings.model_dump(mode="json")
@@ -94,6 +95,7 @@ def masked(loaded: Loaded) -> dict[str, dict[str, Any]]:
         values["store"]["url"] = re.sub(r"(?<=://)([^:/@]*):[^@]*(?=@)", r"\1:***", str(url))
     for source in values["registry"]["sources"]:
         source["uri"] = mask(source["uri"])
+        source["config"] = {key: "***" if key.lower() in SECRETS else value for key, value in source["config"].items()}
     return values
 
 

@@ -114,7 +114,10 @@ def test_a_password_is_refused_with_advice_and_not_repeated(tmp_path: Path, argu
 def test_passwords_that_stand_in_the_settings_are_shown_nowhere(tmp_path: Path) -> None:
     file = settings_file(tmp_path)
     file.parent.mkdir(parents=True)
-    file.write_text(f"registry:\n  sources:\n    - name: bad\n      uri: https://user:{SECRET}@example.com/index.json\n")
+    file.write_text(
+        f"registry:\n  sources:\n    - name: bad\n      uri: https://user:{SECRET}@example.com/index.json\n"
+        f"    - name: worse\n      uri: https://example.com/index.json\n      config: {{token: {SECRET}}}\n"
+    )
     for command in (
         ("repo", "list"),
         ("repo", "status"),

@@ -21,7 +21,7 @@ from ratchet_mcp.registry.remote.options import GitOptions
 
 READ_SECONDS = 60.0
 """Time for a command that reads what was fetched."""
-_STDERR_BYTES = 4000
+_STDERR_BYTES, _MOST_STDERR = 4000, 4 << 20
 _LOOK_SECONDS = 0.2
 _INHERITED = ("PATH", "SYSTEMROOT", "TMPDIR", "TEMP", "TMP", "SSL_CERT_FILE", "SSL_CERT_DIR")
 _SETTINGS = {
@@ -99,7 +99,7 @@ class Git:
             except OSError as error:
                 raise GitFailed(f"git could not be started: {error.strerror}") from None
             try:
-                self._await(process, out, seconds, max_output, grows, max_bytes)
+                self._await(process, (out, max_output), (err, _MOST_STDERR), seconds, grows, max_bytes)
             finally:
                 _end(process)
             if process.returncode != 0:
@@ -108,14 +108,21 @@ class Git:
             return out.read()
 
     def _await(
-        self, process: subprocess.Popen[bytes], out: IO[bytes], seconds: float, max_output: int, grows: Path | None, max_bytes: int
+        self,
+        process: subprocess.Popen[bytes],
+        out: tuple[IO[bytes], int],
+        err: tuple[IO[bytes], int],
+        seconds: float,
+        grows: Path | None,
+        max_bytes: int,
     ) -> None:
         deadline = time.monotonic() + seconds
         while True:
             with suppress(subprocess.TimeoutExpired):
                 process.wait(max(0.001, min(_LOOK_SECONDS, deadline - time.monotonic())))
-            if os.fstat(out.fileno()).st_size > max_output:
-                raise GitFailed(f"the repository makes git say more than {max_output} bytes")
+            for stream, most in (out, err):
+                if os.fstat(stream.fileno()).st_size > most:
+                    raise GitFailed(f"the repository makes git say more than {most} bytes")
             if grows is not None and size_of(grows) > max_bytes:
                 raise GitFailed(f"the repository is larger than {max_bytes} bytes", hint="Raise config.max_bytes when that is right.")
             if process.returncode is not None:

@@ -408,9 +408,9 @@ with open(os.environ["TMPDIR"] + "/calls.jsonl", "a") as log:
 behaviour = open(os.environ["TMPDIR"] + "/behaviour").read()
 if behaviour == "hang":
     time.sleep(600)
-if behaviour == "talk":
+if behaviour in ("talk", "complain"):
     while True:
-        sys.stdout.write("x" * 65536)
+        (sys.stdout if behaviour == "talk" else sys.stderr).write("x" * 65536)
 values = " ".join(value for name, value in os.environ.items() if name.startswith("GIT_CONFIG_VALUE"))
 sys.stderr.write("fatal: Authentication failed, sent " + values + "\\n")
 sys.exit(128)
@@ -471,8 +471,11 @@ def test_git_that_hangs_is_ended(opened: Callable[..., Source], fake_git: Callab
     assert "did not end within 0.5 seconds" in error.message
 
 
-def test_git_that_never_stops_talking_is_ended(opened: Callable[..., Source], fake_git: Callable[[str], list[dict[str, Any]]]) -> None:
-    fake_git("talk")
+@pytest.mark.parametrize("behaviour", ["talk", "complain"])
+def test_git_that_never_stops_talking_is_ended(
+    opened: Callable[..., Source], fake_git: Callable[[str], list[dict[str, Any]]], behaviour: str
+) -> None:
+    fake_git(behaviour)
     assert "bytes" in failure(opened(attempts=1).refresh).message
 
 
