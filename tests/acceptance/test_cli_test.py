@@ -129,6 +129,7 @@ def test_a_pattern_chooses_tests(pattern: str, found: list[str], ratchet: Run) -
         [],
         ["--task", "a", "--from-fs", "."],
         ["--from-fs", "gone"],
+        ["--from-fs", "untested/metadata.json"],
         ["--from-fs", ".", "--parallel", "0"],
         ["--from-fs", ".", "--watch", "--json"],
         ["--from-fs", "."],
