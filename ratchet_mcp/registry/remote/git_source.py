@@ -29,7 +29,7 @@ from ratchet_mcp.tasks.loading import load_files, load_metadata_of
 SCAN_BYTES = 512 << 20
 """How much of a repository is read, one part after the other, to list its tasks: their metadata, and whole ZIPs."""
 _BATCH, _BATCH_BYTES = 2000, 16 << 20
-_LFS = b"version https://git-lfs.github.com/spec/"
+_LFS = b"version https://git-lfs."
 
 
 @dataclass(frozen=True, slots=True)

@@ -221,7 +221,7 @@ def test_links_submodules_and_lfs_pointers_are_not_followed(repository: Reposito
     repository.task("tasks/linked", {name: text for name, text in task_files("linked").items() if name != "main.js"})
     (repository.path / "tasks/linked/main.js").symlink_to(tmp_path / "secret.js")
     (repository.path / "tasks/all").symlink_to("/")
-    repository.task("tasks/pointer", task_files("pointer", code="version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n"))
+    repository.task("tasks/pointer", task_files("pointer", code="version https://git-lfs.example.com/spec/v1\noid sha256:0\nsize 1\n"))
     other = Repository(tmp_path / "other")
     other.task("inner", task_files("inner"))
     other.commit()
