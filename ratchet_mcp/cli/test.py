@@ -45,9 +45,7 @@ def test(
     if (from_fs is None) == (task is None):
         raise typer.BadParameter("say what to test: either --from-fs PATH or --task NAME")
     if from_fs is not None and not from_fs.is_dir() and from_fs.suffix.lower() != ".zip":
-        raise typer.BadParameter(
-            f"{from_fs} is neither a folder nor a ZIP; name the folder of the task", param_hint="--from-fs"
-        )
+        raise typer.BadParameter(f"{from_fs} is neither a folder nor a ZIP; name the folder of the task", param_hint="--from-fs")
     if watch and as_json:
         raise typer.BadParameter("--watch prints for people; leave out --json")
 
