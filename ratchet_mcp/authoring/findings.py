@@ -27,6 +27,7 @@ CODES: dict[str, tuple[Severity, str]] = {
     "endless-loop": ("warning", "A loop has no way out."),
     "busy-wait": ("warning", "A loop burns processor time until the clock says so."),
     "slow-pattern": ("warning", "A regular expression takes exponential time on some texts."),
+    "hidden-characters": ("warning", "The code holds control or direction characters, so that it may not be what it looks like."),
     "await-in-loop": ("hint", "A loop waits for each item before it starts the next."),
     "unreachable-code": ("warning", "Code stands after a return, throw, break or continue."),
     "call-not-awaited": ("warning", "The promise of tasks.call is not awaited."),

@@ -10,6 +10,7 @@ from ratchet_mcp.authoring.findings import Finding, finding
 from ratchet_mcp.authoring.lint.ambiguity import is_explosive
 from ratchet_mcp.engine.script import GLOBALS
 from ratchet_mcp.tasks.json_values import is_object
+from ratchet_mcp.tasks.reading import hidden_characters
 from ratchet_mcp.tasks.schema_checks import subschemas
 from ratchet_mcp.tasks.violations import did_you_mean, json_path, shown
 
@@ -92,6 +93,17 @@ def check_names(task: Task, script: Script, file: str) -> list[Finding]:
         message = f"nothing declares {name[:80]}{did_you_mean(name, GLOBALS)}"
         made.append(finding("unknown-name", file, message, line=line, column=column, suggestion="Declare it, or correct the name."))
     return made
+
+
+def check_hidden(source: str, file: str) -> list[Finding]:
+    """Find characters by which code looks other than it is ("Trojan Source", CVE-2021-42574)."""
+    for number, line in enumerate(source.removeprefix("\ufeff").split("\n"), 1):
+        found = hidden_characters(line.removesuffix("\r"))
+        if found:
+            message = f"the line holds the character {found}, which cannot be seen"
+            advice = f"Delete it, or write it as an escape: \\u{{{found[2:]}}}."
+            return [finding("hidden-characters", file, message, line=number, suggestion=advice)]
+    return []
 
 
 # ---------------------------------------------------------------- patterns

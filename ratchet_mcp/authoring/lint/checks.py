@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from ratchet_mcp.authoring.findings import Finding, finding, placed
-from ratchet_mcp.authoring.lint.calls import check_calls, check_names, check_patterns, check_schema_patterns
+from ratchet_mcp.authoring.lint.calls import check_calls, check_hidden, check_names, check_patterns, check_schema_patterns
 from ratchet_mcp.authoring.lint.flow import check_flow
 from ratchet_mcp.authoring.lint.inputs import check_input, check_required
 from ratchet_mcp.authoring.lint.outputs import check_output, check_tests
@@ -43,6 +43,7 @@ def _all(task: Task, texts: Mapping[str, str]) -> Iterator[Finding]:
         yield from check_calls(script, task.code_file)
         yield from check_flow(script, task.code_file)
         yield from check_patterns(script, task.code_file)
+    yield from check_hidden(task.source, task.code_file)
     for kind, schema in (("input", task.input_schema), ("output", task.output_schema)):
         yield from check_required(schema, *places[kind])
         yield from check_schema_patterns(schema, *places[kind])

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ratchet_mcp.authoring.findings import Finding
+from ratchet_mcp.authoring.findings import CODES, Finding
 from ratchet_mcp.authoring.lint.checks import lint
 from ratchet_mcp.settings import Limits
 from ratchet_mcp.tasks.files import TaskFiles, read_files
@@ -321,6 +321,17 @@ def test_patterns_are_looked_at_in_code_and_schemas() -> None:
         ("main.js", None),
         ("input.schema.json", "$.properties.x.pattern"),
     ]
+
+
+def test_code_that_looks_other_than_it_is_is_found() -> None:
+    [found] = [each for each in findings("(i) => {\r\n  return 1; /* \u202e */\r\n}") if each.code == "hidden-characters"]
+    assert (found.line, "U+202E" in found.message, found.severity) == (2, True, "warning")
+
+
+def test_every_code_is_documented_with_its_severity() -> None:
+    text = (ROOT / "docs" / "authoring.md").read_text()
+    missing = [code for code, (severity, meaning) in CODES.items() if f"| `{code}` | {severity} | {meaning} |" not in text]
+    assert missing == []
 
 
 # ---------------------------------------------------------------- what is missing
