@@ -85,7 +85,7 @@ async def test_a_failing_tool_tells_as_much_as_execute_task(connect, way: str):
         assert (await client.call_tool("list_executions", {"task": "add", "status": "failed"})).structured_content["executions"] == []
 
 
-class TestOverStdio:
+class TestOneWay:
     """What does not depend on the transport."""
 
     @pytest.fixture
@@ -105,8 +105,8 @@ class TestOverStdio:
             ended = await client.call_tool("get_status", {"id": id, "wait_seconds": 20})
         assert ended.structured_content["output"] == {"rested": True}
 
-    async def test_an_output_that_is_too_long_is_pointed_to(self, server: StdioServerParameters, era: Any):
-        async with Client(server, mode=era) as client:
+    async def test_an_output_that_is_too_long_is_pointed_to(self, http_server: Any, era: Any):
+        async with Client(f"{http_server.address}/mcp", mode=era) as client:
             cut = await client.call_tool("long", {"length": 200_000})
             assert cut.is_error and "this is no failure" in cut.content[0].text
             assert sum(len(block.text) for block in cut.content) < 10_000
@@ -114,15 +114,13 @@ class TestOverStdio:
         assert json.loads(whole.contents[0].text) == {"text": "x" * 200_000}
 
     @pytest.mark.parametrize("arguments", [{}, {"input": [1], "more": 2}, {"numbers": [1]}])
-    async def test_wrong_arguments_around_a_wrapped_input_are_told(
-        self, server: StdioServerParameters, era: Any, arguments: dict[str, Any]
-    ):
-        async with Client(server, mode=era) as client:
+    async def test_wrong_arguments_around_a_wrapped_input_are_told(self, http_server: Any, era: Any, arguments: dict[str, Any]):
+        async with Client(f"{http_server.address}/mcp", mode=era) as client:
             wrong = await client.call_tool("mean", arguments)
         assert wrong.is_error and wrong.structured_content["error"]["code"] == "invalid_argument"
         assert '{"input": …}' in wrong.content[0].text
 
-    async def test_progress_of_the_task_is_progress_of_the_call(self, server: StdioServerParameters, era: Any):
+    async def test_progress_of_the_task_is_progress_of_the_call(self, http_server: Any, era: Any):
         updates: list[float] = []
 
         async def take(progress: float, total: float | None, message: str | None) -> None:
@@ -133,8 +131,8 @@ class TestOverStdio:
             await client.list_tools()
         assert updates[-1] == 100
 
-    async def test_a_tool_is_called_without_having_been_listed(self, server: StdioServerParameters, era: Any):
-        async with Client(server, mode=era) as client:
+    async def test_a_tool_is_called_without_having_been_listed(self, http_server: Any, era: Any):
+        async with Client(f"{http_server.address}/mcp", mode=era) as client:
             assert (await client.session.call_tool("add", {"a": 1, "b": 1})).structured_content == {"sum": 2}
             with pytest.raises(MCPError) as caught:
                 await client.session.call_tool("ad", {"a": 1, "b": 1})
@@ -160,8 +158,8 @@ class TestOverStdio:
             assert not names & set(TASKS) and {"list_tasks", "get_task", "execute_task"} <= names
             told = (await client.call_tool("server_status", {})).structured_content["task_tools"]
             assert f"{len(TASKS)} tasks want to be tools" in told["hint"]
-        if era == "legacy":
-            assert "if there are more than 3, none is: use list_tasks" in (client.instructions or "")
+            if era == "legacy":
+                assert "if there are more than 3, none is: use list_tasks" in (client.instructions or "")
 
 
 @pytest.mark.parametrize("era", ["legacy", "2026-07-28"])
