@@ -126,7 +126,7 @@ class TestOneWay:
         async def take(progress: float, total: float | None, message: str | None) -> None:
             updates.append(progress)
 
-        async with Client(server, mode=era) as client:
+        async with Client(f"{http_server.address}/mcp", mode=era) as client:
             await client.call_tool("steps", {}, progress_callback=take)
             await client.list_tools()
         assert updates[-1] == 100
