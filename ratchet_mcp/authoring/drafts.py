@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
-from ratchet_mcp.errors import TaskInvalid
+from ratchet_mcp.errors import InvalidArgument, TaskInvalid
 from ratchet_mcp.tasks.files import CODE_FILES, METADATA_FILES, TaskFiles
 from ratchet_mcp.tasks.json_values import is_array, is_object
 from ratchet_mcp.tasks.loading import load_files
@@ -51,8 +51,11 @@ class Parts:
 
 
 def written(value: Any) -> str:
-    """Write JSON as the files of a task hold it."""
-    text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+    """Write JSON as the files of a task hold it. Raises `InvalidArgument` when it is nested too deeply to be written."""
+    try:
+        text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+    except RecursionError:
+        raise InvalidArgument("This is nested too deeply to be written as JSON.", hint="Flatten the schema or the test.") from None
     return text if is_unicode(text) else json.dumps(value, indent=2) + "\n"
 
 

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import lru_cache
 
+from ratchet_mcp.authoring.lint.budget import tick
 from ratchet_mcp.authoring.lint.expressions import Alternatives, Letters, Ranges, Repeat, Sequence, Tree, Unreadable, overlap, parse
 
 MAX_STATES = 250
@@ -18,6 +20,7 @@ MAX_STEPS = 400_000
 MAX_COPIES = 16
 
 
+@lru_cache(maxsize=1024)
 def is_explosive(pattern: str, *, ignore_case: bool = False, dot_all: bool = False) -> bool:
     """Tell whether a search may take exponential time. What is too large or cannot be read counts as harmless."""
     try:
@@ -70,6 +73,7 @@ class _Automaton:
         return _Piece(False, frozenset({state}), frozenset({state}))
 
     def _connect(self, sources: frozenset[int], targets: frozenset[int]) -> None:
+        tick(len(sources) * len(targets))
         for source in sources:
             for target in targets:
                 self.edges[source][target] += 1
@@ -144,6 +148,7 @@ def _is_ambiguous(automaton: _Automaton, loop: frozenset[int]) -> bool:
     steps = 0
     while waiting:
         pair = waiting.pop()
+        tick(len(inside[pair[0]]) * len(inside[pair[1]]))
         steps += len(inside[pair[0]]) * len(inside[pair[1]])
         if steps > MAX_STEPS:
             return False

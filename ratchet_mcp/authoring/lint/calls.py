@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ratchet_mcp.authoring.findings import Finding, finding
 from ratchet_mcp.authoring.lint.ambiguity import is_explosive
+from ratchet_mcp.authoring.lint.budget import tick
 from ratchet_mcp.engine.script import GLOBALS
 from ratchet_mcp.tasks.json_values import is_object
 from ratchet_mcp.tasks.reading import hidden_characters
@@ -35,17 +36,22 @@ _ADVICE = "Make what is repeated end in something that cannot be part of it, or 
 def check_calls(script: Script, file: str) -> list[Finding]:
     """Find `tasks.call(…)` without `await`."""
     found: list[Finding] = []
-    for node in script.search(_QUERY).get("call", ()):
+    captured = script.search(_QUERY)
+    reads: dict[str, list[Node]] = {}
+    for node in captured.get("read", ()):
+        reads.setdefault(script.text(node), []).append(node)
+    for node in captured.get("call", ()):
+        tick()
         callee = node.child_by_field_name("function")
         if callee is not None and re.sub(r"\s", "", script.text(callee)) == "tasks.call":
-            wrong = _left_alone(script, node)
+            wrong = _left_alone(script, node, reads)
             if wrong:
                 line, column = script.places.at(node.start_byte)
                 found.append(finding("call-not-awaited", file, wrong, line=line, column=column, suggestion="Write `await tasks.call(…)`."))
     return found
 
 
-def _left_alone(script: Script, call: Node) -> str | None:
+def _left_alone(script: Script, call: Node, reads: dict[str, list[Node]]) -> str | None:
     parent = call.parent
     while parent is not None and parent.type == "parenthesized_expression":
         call, parent = parent, parent.parent
@@ -65,7 +71,8 @@ def _left_alone(script: Script, call: Node) -> str | None:
     if name.type != "identifier":
         return None
     variable = script.text(name)
-    uses = [node for node in script.search(_QUERY).get("read", ()) if script.text(node) == variable and node.start_byte != name.start_byte]
+    uses = [node for node in reads.get(variable, ()) if node.start_byte != name.start_byte]
+    tick(len(uses))
     if uses and all(_reads_field(script, node) for node in uses):
         return f"{variable[:40]} is a promise: its fields are read, but nothing awaits it"
     return None

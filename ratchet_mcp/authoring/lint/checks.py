@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from ratchet_mcp.authoring.findings import Finding, finding, placed
+from ratchet_mcp.authoring.lint.budget import SECONDS, OutOfTime, limited
 from ratchet_mcp.authoring.lint.calls import check_calls, check_hidden, check_names, check_patterns, check_schema_patterns
 from ratchet_mcp.authoring.lint.flow import check_flow
 from ratchet_mcp.authoring.lint.inputs import check_input, check_required
@@ -28,27 +29,35 @@ _ORDER = {"error": 0, "warning": 1, "hint": 2}
 
 def lint(task: Task, texts: Mapping[str, str]) -> list[Finding]:
     """Return what is doubtful in a sound task, errors first. `texts` are its files, for the lines of JSON paths."""
-    found = [placed(each, texts) for each in _all(task, texts)]
+    found: list[Finding] = []
+    try:
+        with limited():
+            for check in _checks(task, texts):
+                found += check()
+    except OutOfTime:
+        message = f"looking at the task took longer than {SECONDS:g} seconds, so not everything was looked at"
+        found.append(finding("too-slow-to-check", task.code_file, message, suggestion="Make the code or the schemas smaller."))
     found.sort(key=lambda each: _ORDER[each.severity])
-    return found[:MAX_FINDINGS]
+    return [placed(each, texts) for each in found[:MAX_FINDINGS]]
 
 
-def _all(task: Task, texts: Mapping[str, str]) -> Iterator[Finding]:
+def _checks(task: Task, texts: Mapping[str, str]) -> Iterator[Callable[[], Iterable[Finding]]]:
+    """Yield the checks, quick ones first."""
     places = {kind: _place_of(kind, texts) for kind in ("input", "output")}
+    schemas = [(task.input_schema, *places["input"]), (task.output_schema, *places["output"])]
+    yield lambda: _completeness(task, texts, places)
+    yield lambda: check_hidden(task.source, task.code_file)
+    yield lambda: [each for schema in schemas for each in check_required(*schema)]
     if len(task.source) <= MAX_LINTED_CHARACTERS:
         script = Script.parse(task.source.removeprefix("\ufeff"), task.code_file)
-        yield from check_output(task, script)
-        yield from check_input(task, script, *places["input"])
-        yield from check_names(task, script, task.code_file)
-        yield from check_calls(script, task.code_file)
-        yield from check_flow(script, task.code_file)
-        yield from check_patterns(script, task.code_file)
-    yield from check_hidden(task.source, task.code_file)
-    for kind, schema in (("input", task.input_schema), ("output", task.output_schema)):
-        yield from check_required(schema, *places[kind])
-        yield from check_schema_patterns(schema, *places[kind])
-    yield from check_tests(task)
-    yield from _completeness(task, texts, places)
+        yield lambda: check_output(task, script)
+        yield lambda: check_input(task, script, *places["input"])
+        yield lambda: check_names(task, script, task.code_file)
+        yield lambda: check_calls(script, task.code_file)
+        yield lambda: check_flow(script, task.code_file)
+        yield lambda: check_patterns(script, task.code_file)
+    yield lambda: [each for schema in schemas for each in check_schema_patterns(*schema)]
+    yield lambda: check_tests(task)
 
 
 def _place_of(kind: str, texts: Mapping[str, str]) -> tuple[str, str]:

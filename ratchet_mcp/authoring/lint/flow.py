@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from ratchet_mcp.authoring.findings import Finding, finding
+from ratchet_mcp.authoring.lint.budget import tick
 from ratchet_mcp.authoring.lint.function import inside
 from ratchet_mcp.tasks.statements import unwrap
 
@@ -35,7 +37,7 @@ def check_flow(script: Script, file: str) -> list[Finding]:
     """Look at every loop and at what stands behind a return."""
     found = script.search(_QUERY)
     made: list[Finding] = []
-    assigned = found.get("assigned", [])
+    assigned = sorted(found.get("assigned", []), key=_start)
     for loop in found.get("loop", ()):
         one = _loop(script, file, loop, assigned)
         if one is not None:
@@ -62,11 +64,7 @@ def _loop(script: Script, file: str, loop: Node, assigned: list[Node]) -> Findin
     condition = loop.child_by_field_name("condition")
     if loop.type == "for_in_statement":
         return _waits(script, file, loop, body)
-    if (
-        condition is not None
-        and _CLOCK.search(script.text(condition))
-        and not any(node.type == "await_expression" for node in inside(body))
-    ):
+    if condition is not None and _CLOCK.search(script.text(condition)) and not _works(script, condition, body):
         return _at(
             script,
             file,
@@ -89,6 +87,18 @@ def _loop(script: Script, file: str, loop: Node, assigned: list[Node]) -> Findin
             "Change a variable of the condition in the loop, or add a break.",
         )
     return _waits(script, file, loop, body)
+
+
+def _works(script: Script, condition: Node, body: Node) -> bool:
+    """Tell whether a loop by the clock does something meanwhile, or looks at more than the clock."""
+    if any(node.type == "binary_expression" and _operator(node) in ("&&", "||") for node in [_plain(condition), *inside(condition)]):
+        return True
+    return any(node.type in _UNCERTAIN and not _CLOCK.search(script.text(node)[:40]) for node in inside(body))
+
+
+def _operator(node: Node) -> str:
+    operator = node.child_by_field_name("operator")
+    return operator.type if operator is not None else ""
 
 
 def _is_endless(script: Script, loop: Node, condition: Node | None) -> bool:
@@ -120,6 +130,7 @@ def _has_exit(script: Script, loop: Node, body: Node) -> bool:
 def _label_is_inside(script: Script, node: Node, body: Node, label: str) -> bool:
     parent = node.parent
     while parent is not None and parent != body.parent:
+        tick()
         name = parent.child_by_field_name("label") if parent.type == "labeled_statement" else None
         if name is not None and script.text(name) == label:
             return True
@@ -131,6 +142,7 @@ def _broken(node: Node) -> Node | None:
     """Return the loop or switch that a plain `break` ends."""
     parent = node.parent
     while parent is not None and parent.type not in _LOOPS and parent.type != "switch_statement":
+        tick()
         parent = parent.parent
     return parent
 
@@ -144,12 +156,16 @@ def _never_changes(script: Script, loop: Node, condition: Node, assigned: list[N
     names = {script.text(part) for part in parts if part.type == "identifier"}
     if not names or any(node.type in _UNCERTAIN for node in inside(loop, functions=True)):
         return False
-    for target in assigned:
-        if loop.start_byte <= target.start_byte < loop.end_byte:
-            for node in [target, *inside(target, functions=True)]:
-                if node.type in ("identifier", "shorthand_property_identifier_pattern") and script.text(node) in names:
-                    return False
+    for target in assigned[bisect_left(assigned, loop.start_byte, key=_start) : bisect_left(assigned, loop.end_byte, key=_start)]:
+        for node in [target, *inside(target, functions=True)]:
+            tick()
+            if node.type in ("identifier", "shorthand_property_identifier_pattern") and script.text(node) in names:
+                return False
     return True
+
+
+def _start(node: Node) -> int:
+    return node.start_byte
 
 
 def _waits(script: Script, file: str, loop: Node, body: Node) -> Finding | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from ratchet_mcp.authoring.lint.budget import tick
 from ratchet_mcp.errors import TaskSyntaxError
 from ratchet_mcp.tasks.forms import find_form
 from ratchet_mcp.tasks.statements import TopLevel, assigned_exports, unwrap
@@ -92,6 +93,7 @@ def inside(root: Node, *, functions: bool = False) -> Iterator[Node]:
     waiting = [*reversed(root.named_children)]
     while waiting:
         node = waiting.pop()
+        tick()
         yield node
         if functions or node.type not in FUNCTIONS:
             waiting.extend(reversed(node.named_children))

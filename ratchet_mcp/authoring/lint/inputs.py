@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ratchet_mcp.authoring.findings import Finding, finding
+from ratchet_mcp.authoring.lint.budget import tick
 from ratchet_mcp.authoring.lint.function import parameters, task_function
 from ratchet_mcp.tasks.json_values import is_array, is_object
 from ratchet_mcp.tasks.schema_checks import subschemas
@@ -168,6 +169,7 @@ def _read_name(script: Script, parameter: Node, use: Use) -> None:
     use.sure = len(bound) <= 1
     declarations = {node.start_byte for node in bound} | {parameter.start_byte}
     for node in found.get("read", ()):
+        tick()
         if script.text(node) == name and node.start_byte not in declarations:
             _read_place(script, node, use)
 

@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from ratchet_mcp.authoring.findings import Finding, finding
+from ratchet_mcp.authoring.lint.budget import tick
 from ratchet_mcp.authoring.lint.function import inside, returned, task_function
 from ratchet_mcp.authoring.lint.shapes import NOTHING, mismatch, shape_of_value, shapes_of
 
@@ -56,6 +57,7 @@ def check_tests(task: Task) -> list[Finding]:
     found: list[Finding] = []
     files = Counter(case.file for case in task.tests)
     for case in task.tests:
+        tick(1000)
         alone = files[case.file] == 1
         if not case.should_fail and case.expected_error is None:
             found += _input_of(task, case, alone=alone)

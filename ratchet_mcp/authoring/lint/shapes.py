@@ -41,13 +41,15 @@ UNKNOWN = Shape()
 NOTHING = Shape("null", None)
 
 
-def shape_of_value(value: Any, *, open: bool) -> Shape:
+def shape_of_value(value: Any, *, open: bool, depth: int = 0) -> Shape:
     """Return the shape of a JSON value; with `open`, its objects may have further members."""
     kind = type_name(value)
+    if depth > _MAX_DEPTH:
+        return UNKNOWN
     if is_object(value):
-        return Shape(kind, members={key: shape_of_value(member, open=open) for key, member in value.items()}, open=open)
+        return Shape(kind, members={key: shape_of_value(member, open=open, depth=depth + 1) for key, member in value.items()}, open=open)
     if is_array(value):
-        return Shape(kind, items=[shape_of_value(item, open=open) for item in value])
+        return Shape(kind, items=[shape_of_value(item, open=open, depth=depth + 1) for item in value])
     return Shape(kind, value)
 
 

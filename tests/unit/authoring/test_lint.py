@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from ratchet_mcp.authoring.findings import CODES, Finding
+from ratchet_mcp.authoring.lint import budget, checks
 from ratchet_mcp.authoring.lint.checks import lint
 from ratchet_mcp.settings import Limits
 from ratchet_mcp.tasks.files import TaskFiles, read_files
@@ -260,6 +261,19 @@ def test_waiting_by_the_clock_is_found() -> None:
     assert codes(code) == ["busy-wait"]
 
 
+@pytest.mark.parametrize(
+    "loop",
+    [
+        "while (Date.now() < end) { work(i) }",
+        "while (i.more && Date.now() < end) {}",
+        "while (Date.now() < end) { await i.pause() }",
+    ],
+)
+def test_working_until_the_clock_says_stop_is_fine(loop: str) -> None:
+    code = f"async function main(i) {{ const end = Date.now() + 5; {loop} return 1 }}\nfunction work(x) {{ return x }}"
+    assert codes(code) == []
+
+
 def test_waiting_for_each_item_is_a_hint_unless_something_is_carried_on() -> None:
     serial = "async (i) => { const all = []; for (const x of i) { all.push(await tasks.call('t', x)) } return all }"
     assert codes(serial) == ["await-in-loop"]
@@ -321,6 +335,12 @@ def test_patterns_are_looked_at_in_code_and_schemas() -> None:
         ("main.js", None),
         ("input.schema.json", "$.properties.x.pattern"),
     ]
+
+
+def test_code_that_is_slow_to_look_at_is_looked_at_in_part_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checks, "limited", lambda: budget.limited(0.0))
+    found = {each.code for each in findings("(i) => " + "i ? 1 : " * 200 + "2", schema("a"))}
+    assert "too-slow-to-check" in found
 
 
 def test_code_that_looks_other_than_it_is_is_found() -> None:
