@@ -110,6 +110,7 @@ async def test_a_name_that_is_no_name_is_refused_and_nothing_is_made(authoring: 
         {"tests": 5},
         {"tests": [{"input": 1}] * 201},
         {"description": "a\u202eb"},
+        {"description": "half a pair: \ud800"},
         {"annotations": {"readonly": True}},
         {"expose": "everywhere"},
     ],
