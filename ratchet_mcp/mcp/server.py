@@ -45,11 +45,13 @@ TASK_TOOLS = " Some tasks are tools of their own; if there are more than {cap}, 
 CATALOGUE = (
     " {count} tasks would be tools of their own, which is too many: find them with list_tasks and get_task, run them with execute_task."
 )
+FLEETING = CacheHint(ttl_ms=1_000, scope="public")
+"""For what depends on the tasks: with the half second that a folder must rest, a client that does not listen is two seconds behind."""
 CACHE_HINTS: Mapping[CacheableMethod, CacheHint] = {
-    "tools/list": CacheHint(ttl_ms=10_000, scope="public"),
-    "resources/list": CacheHint(ttl_ms=10_000, scope="public"),
-    "prompts/list": CacheHint(ttl_ms=60_000, scope="public"),
-    "server/discover": CacheHint(ttl_ms=300_000, scope="public"),
+    "tools/list": FLEETING,
+    "resources/list": FLEETING,
+    "prompts/list": FLEETING,
+    "server/discover": FLEETING,
     "resources/templates/list": CacheHint(ttl_ms=300_000, scope="public"),
 }
 """How long a client may keep an answer; one that listens hears of changes at once."""

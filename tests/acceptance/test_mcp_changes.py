@@ -98,6 +98,17 @@ async def test_a_task_that_is_no_tool_changes_resources_only(connect: Connect, w
         assert set(heard.all) == {"resources"}
 
 
+async def test_a_client_that_does_not_listen_keeps_no_list_for_long(connect: Connect, write: Write, way: str):
+    write("double", expose="tool", description="Doubles n.")
+    async with connect() as client:
+        answers = [await client.list_tools(), await client.list_resources(), await client.list_prompts()]
+        assert all((answer.ttl_ms or 0) <= 1000 for answer in answers)
+        write("triple", expose="tool", description="Triples n.")
+        with anyio.fail_after(LIMIT_SECONDS):
+            while "triple" not in {tool.name for tool in (await client.list_tools()).tools}:
+                await anyio.sleep(0.1)
+
+
 async def test_the_end_of_an_execution_is_told_to_those_who_subscribed(connect: Connect, write: Write, way: str):
     write("wait", "async (input) => { await new Promise((done) => setTimeout(done, input.n)); return { n: 1 }; }")
     client = connect()
