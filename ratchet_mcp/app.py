@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
+from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from ratchet_mcp.hosting import Hosted, OnDemand, sole_error
 from ratchet_mcp.security.principal import LOCAL, Principal
 
 if TYPE_CHECKING:
+    from ratchet_mcp.authoring.service import Authoring
     from ratchet_mcp.egress.service import Egress
     from ratchet_mcp.engine.pool import WorkerPool
     from ratchet_mcp.engine.run import ProgressUpdate
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from ratchet_mcp.registry.catalog import Catalog
     from ratchet_mcp.settings import Settings
     from ratchet_mcp.store.store import Store
+    from ratchet_mcp.testing.debugging import Debugging
+    from ratchet_mcp.testing.runner import Testing
 
 EGRESS_START_SECONDS = 10.0
 """What starting the network may take; it only reads its settings."""
@@ -59,6 +63,27 @@ class Ratchet:
     async def egress(self) -> Egress:
         """Return the service that reaches the network; it starts when it is first asked for. Raises `SettingsInvalid`."""
         return await self._egress.get()
+
+    @cached_property
+    def authoring(self) -> Authoring:
+        """What makes, changes, checks and shares tasks."""
+        from ratchet_mcp.authoring.service import Authoring
+
+        return Authoring(self.catalog, self.store, self.executions, self.settings)
+
+    @cached_property
+    def debugging(self) -> Debugging:
+        """What runs tasks and looks into them."""
+        from ratchet_mcp.testing.debugging import Debugging
+
+        return Debugging(self.executions, self.settings)
+
+    @cached_property
+    def testing(self) -> Testing:
+        """What tests tasks."""
+        from ratchet_mcp.testing.runner import Testing
+
+        return Testing(self.catalog, self.executions, self.settings)
 
     async def execute(
         self,
@@ -140,6 +165,10 @@ class LazyRatchet:
     async def get(self) -> Ratchet:
         """Wait until everything is up. A failed start is raised to each caller as its `RatchetError`."""
         self._wanted.set()
+        return await self.up()
+
+    async def up(self) -> Ratchet:
+        """Wait as `get` does, without being the one who starts it."""
         await self._ready.wait()
         if self._ratchet is None:
             raise self._error or InternalError("The server is not running.")
@@ -194,9 +223,14 @@ async def _open(settings: Settings) -> AsyncGenerator[Ratchet]:
                 async with anyio.create_task_group() as starting:
                     for part in (pool, store, catalog):
                         starting.start_soon(part.start, services, bound)
+                await catalog.value.attach(store.value)
                 from ratchet_mcp.execution.service import Executions
+                from ratchet_mcp.registry.background import keep_current
 
-                async with Executions(pool.value, store.value, catalog.value, settings, egress.get) as executions:
+                async with (
+                    Executions(pool.value, store.value, catalog.value, settings, egress.get) as executions,
+                    keep_current(catalog.value, store.value),
+                ):
                     yield Ratchet(settings, catalog.value, pool.value, store.value, executions, egress)
             finally:
                 await egress.stop()

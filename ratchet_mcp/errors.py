@@ -126,7 +126,10 @@ class ContentChanged(RatchetError):
     """A source offers other content under a version that is known. `details`: `task`, `source`, `known_digest`, `new_digest`."""
 
     code, http_status = "content_changed", 409
-    default_hint = "Give the changed task a new version; or accept the change once with `ratchet repo refresh --accept-changed`."
+    default_hint = (
+        "Give the changed task a new version; or accept it with `ratchet repo refresh --accept-changed` "
+        "(running servers take it when they start again)."
+    )
 
 
 # ---------------------------------------------------------------- data that crosses

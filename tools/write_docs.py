@@ -119,24 +119,66 @@ def task_table() -> str:
 
 
 PAGES: dict[str, Callable[[], str]] = {"docs/settings.md": settings, "docs/errors.md": errors, "docs/cli.md": commands}
-PARTS: dict[str, Callable[[], str]] = {"tools": tool_table, "tasks": task_table}
-"""Parts of the README, between `<!-- NAME:begin -->` and `<!-- NAME:end -->`."""
+def credential_options() -> str:
+    """Return the table of the options that all remote sources have."""
+    from ratchet_mcp.registry.remote.options import CredentialOptions
+
+    return _options_of(CredentialOptions)
+
+
+def http_options() -> str:
+    """Return the table of the options of an HTTP index."""
+    from ratchet_mcp.registry.remote.options import HttpOptions
+
+    return _options_of(HttpOptions)
+
+
+def git_options() -> str:
+    """Return the table of the options of a git repository."""
+    from ratchet_mcp.registry.remote.options import GitOptions
+
+    return _options_of(GitOptions)
+
+
+def index_entry() -> str:
+    """Return the table of what an entry of an index holds."""
+    import json
+
+    path = ROOT / "ratchet_mcp" / "registry" / "remote" / "index.schema.json"
+    task = json.loads(path.read_text(encoding="utf-8"))["$defs"]["task"]
+    lines = ["| key | type | meaning |", "| --- | --- | --- |"]
+    for key, schema in task["properties"].items():
+        needed = ", required" if key in task["required"] else ""
+        lines.append(f"| `{key}` | {schema['type']}{needed} | {_cell(schema.get('description', 'As in metadata.json.'))} |")
+    return "\n".join(lines) + "\n"
+
+
+PARTS: dict[str, dict[str, Callable[[], str]]] = {
+    "README.md": {"tools": tool_table, "tasks": task_table},
+    "docs/sources.md": {
+        "credential-options": credential_options,
+        "http-options": http_options,
+        "git-options": git_options,
+        "index-entry": index_entry,
+    },
+}
+"""Parts of pages, between `<!-- NAME:begin -->` and `<!-- NAME:end -->`."""
 
 
 def wanted() -> Iterator[tuple[Path, str]]:
     """Yield each file that has generated text, and what it should hold."""
     for name, make in PAGES.items():
         yield ROOT / name, make()
-    readme = ROOT / "README.md"
-    text = readme.read_text(encoding="utf-8")
-    for name, make in PARTS.items():
-        begin, end = f"<!-- {name}:begin -->\n", f"<!-- {name}:end -->"
-        before, _, rest = text.partition(begin)
-        _, found, after = rest.partition(end)
-        if not found:
-            raise SystemExit(f"README.md has lost its markers {begin.strip()} and {end}.")
-        text = before + begin + make() + end + after
-    yield readme, text
+    for page, parts in PARTS.items():
+        text = (ROOT / page).read_text(encoding="utf-8")
+        for name, make in parts.items():
+            begin, end = f"<!-- {name}:begin -->\n", f"<!-- {name}:end -->"
+            before, _, rest = text.partition(begin)
+            _, found, after = rest.partition(end)
+            if not found:
+                raise SystemExit(f"{page} has lost its markers {begin.strip()} and {end}.")
+            text = before + begin + make() + end + after
+        yield ROOT / page, text
 
 
 def main() -> int:
@@ -149,6 +191,18 @@ def main() -> int:
             path.write_text(text, encoding="utf-8")
             print(f"{path.relative_to(ROOT)} written")
     return 1 if stale and "--check" in sys.argv else 0
+
+
+def _options_of(model: Any) -> str:
+    """Return a table of the fields that a model adds to those of its base."""
+    import json
+
+    inherited = model.__mro__[1].model_fields
+    lines = ["| option | default | meaning |", "| --- | --- | --- |"]
+    for name, info in model.model_fields.items():
+        if name not in inherited:
+            lines.append(f"| `{name}` | `{json.dumps(info.default)}` | {_cell(info.description or '')} |")
+    return "\n".join(lines) + "\n"
 
 
 def _leaves(command: Any, name: str) -> Iterator[tuple[str, Any]]:

@@ -46,6 +46,10 @@ class HostedRatchet:
             raise RuntimeError("the application is not running")
         return await self.lazy.get()
 
+    async def up(self) -> Ratchet:
+        """Return the same; the services start with the application."""
+        return await self.get()
+
     @asynccontextmanager
     async def running(self, settings: Settings) -> AsyncGenerator[None]:
         """Start the services in the background, and stop them at the end."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import typer
 
-from ratchet_mcp.cli import server_entry
+from ratchet_mcp.cli import generate_task, server_entry
 
 app = typer.Typer(help="Generate things to start from.", no_args_is_help=True)
+app.command("task")(generate_task.task)
 
 
 @app.command("mcpservers-json")

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from ratchet_mcp import __version__
-from ratchet_mcp.cli import config, doctor, generate, install, run_once, serving, validate
+from ratchet_mcp.cli import config, debug, doctor, generate, install, repo, run_once, serving, test, validate
 from ratchet_mcp.errors import RatchetError
 
 app = typer.Typer(
@@ -22,11 +22,14 @@ app = typer.Typer(
 )
 app.command("run-once")(run_once.run_once)
 app.command("validate")(validate.validate)
+app.command("test")(test.test)
+app.command("debug")(debug.debug)
 app.command("serve")(serving.serve)
 app.command("mcp")(serving.mcp)
 app.command("mcp-serve")(serving.mcp_serve)
 app.command("doctor")(doctor.doctor)
 app.command("install")(install.install)
+app.add_typer(repo.app, name="repo")
 app.add_typer(config.app, name="config")
 app.add_typer(generate.app, name="generate")
 

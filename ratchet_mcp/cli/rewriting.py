@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import stat
 import tempfile
 from datetime import datetime
 from pathlib import Path
@@ -18,8 +19,9 @@ PRIVATE, ORDINARY = 0o600, 0o666
 def read(file: Path) -> str | None:
     """Return the text of a file, line ends and byte order mark included, or None when there is none. Raises `InvalidArgument`."""
     try:
-        if file.stat().st_size > MAX_BYTES:
-            raise InvalidArgument(f"{file} is larger than {MAX_BYTES >> 20} MiB; this is no file of settings.")
+        status = file.stat()
+        if not stat.S_ISREG(status.st_mode) or status.st_size > MAX_BYTES:
+            raise InvalidArgument(f"{file} is no file, or larger than {MAX_BYTES >> 20} MiB.", hint="Nothing was written.")
         return file.read_bytes().decode("utf-8")
     except FileNotFoundError:
         return None

@@ -46,7 +46,7 @@ def run_once(
         raise typer.BadParameter("say which task: either --from-fs PATH or --task NAME")
     if input_json is not None and input_file is not None:
         raise typer.BadParameter("give the input once: either --input-json or --input-file")
-    value = _read_input(input_json, input_file)
+    value = read_input(input_json, input_file)
 
     import anyio
 
@@ -73,7 +73,7 @@ def run_once(
         raise typer.Exit(1)
 
 
-def _read_input(text: str | None, file: Path | None) -> Any:
+def read_input(text: str | None, file: Path | None) -> Any:
     """Read the input, `{}` when none was given. Raises `InvalidArgument` that names line and column."""
     from ratchet_mcp.errors import InvalidArgument
 
@@ -113,7 +113,7 @@ async def _run(
     from ratchet_mcp.security.principal import LOCAL
 
     configure(settings.logging)
-    loaded = _load(from_fs, settings) if from_fs is not None else None
+    loaded = load(from_fs, settings) if from_fs is not None else None
     async with Ratchet.open(settings) as ratchet:
         task = loaded if loaded is not None else await ratchet.catalog.resolve(str(name))
         handle = await ratchet.executions.start(
@@ -123,7 +123,8 @@ async def _run(
         return execution, await ratchet.executions.logs(execution.id, limit=1_000_000)
 
 
-def _load(path: Path, settings: Settings) -> Task:
+def load(path: Path, settings: Settings) -> Task:
+    """Load a task from a folder or a ZIP. Raises `TaskInvalid` and `TaskSyntaxError`."""
     from ratchet_mcp.tasks.loading import load_task
 
     return load_task(path, limits=settings.limits)

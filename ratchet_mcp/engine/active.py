@@ -15,6 +15,7 @@ from ratchet_mcp.engine import outcome
 from ratchet_mcp.engine.course import read_events
 from ratchet_mcp.engine.depth import nested_deeper
 from ratchet_mcp.engine.frames import Violation
+from ratchet_mcp.engine.observing import Observing
 from ratchet_mcp.engine.run import LogLine, ProgressUpdate, RunHost, RunOutcome, RunRequest
 
 LEVELS = {"trace", "debug", "info", "warn", "error"}
@@ -40,6 +41,7 @@ class ActiveRun:
         self.holds_slot = True
         self.recycle = False
         self.lost = False
+        self.observing = None if request.observe is None else Observing(request, request.observe)
         self.cpu_base: float | None = None
         self.memory_peak_mb = 0.0
         self._worker_id = worker_id
@@ -103,9 +105,17 @@ class ActiveRun:
             )
         )
 
+    def on_observed(self, frame: dict[str, Any]) -> None:
+        """Take what the debugger saw."""
+        if self.observing is None:
+            raise Violation("an observation of a run that is not observed")
+        self.observing.take(frame["what"], frame["value"])
+
     def on_result(self, frame: dict[str, Any]) -> None:
         """End the run with what the worker says."""
         self.recycle = frame["recycle"]
+        if self.observing is not None:
+            self.observing.ended()
         error = outcome.error_of(frame["ended"], self.request)
         output = frame["output"]
         if error is None and output is None:
@@ -172,6 +182,8 @@ class ActiveRun:
         if not self.ended.done():
             result.run_ms = self.seconds * 1000
             result.worker_id = self._worker_id
+            if self.observing is not None:
+                result.observed = self.observing.observed
             self.ended.set_result(result)
 
     def cancel_calls(self) -> None:

@@ -26,6 +26,20 @@ def required_isolation(settings: EngineSettings) -> str:
     return settings.isolation or ("full" if sys.platform == "linux" else "partial")
 
 
+def check_isolation(settings: EngineSettings, worker: WorkerProcess) -> None:
+    """End a worker that is not confined well enough. Raises `IsolationInsufficient`."""
+    wanted = required_isolation(settings)
+    if STRENGTH[worker.isolation] >= STRENGTH[wanted]:
+        return
+    worker.kill()
+    raise errors.IsolationInsufficient(
+        f"Workers on this machine are confined only to the level '{worker.isolation}', but '{wanted}' is required. "
+        f"Missing: {'; '.join(worker.missing)}.",
+        hint="Install what is missing, or accept less with engine.isolation: partial (RATCHET_ENGINE__ISOLATION=partial).",
+        details={"isolation": worker.isolation, "required": wanted, "missing": worker.missing},
+    )
+
+
 class Fleet:
     """Starts, keeps, pings and ends workers.
 
@@ -66,15 +80,7 @@ class Fleet:
         """Start the first worker and see whether it is confined well enough. Raises `IsolationInsufficient`, `WorkerStartFailed`."""
         first = self._hire()
         await first.start(self._settings)
-        wanted = required_isolation(self._settings)
-        if STRENGTH[first.isolation] < STRENGTH[wanted]:
-            first.kill()
-            raise errors.IsolationInsufficient(
-                f"Workers on this machine are confined only to the level '{first.isolation}', but '{wanted}' is required. "
-                f"Missing: {'; '.join(first.missing)}.",
-                hint="Install what is missing, or accept less with engine.isolation: partial (RATCHET_ENGINE__ISOLATION=partial).",
-                details={"isolation": first.isolation, "required": wanted, "missing": first.missing},
-            )
+        check_isolation(self._settings, first)
         self._offer(first)
         self._tasks.start_soon(self._maintain)
 

@@ -79,6 +79,7 @@ FIELDS: dict[str, dict[str, Check]] = {
     "log": {"id": _text, "at": _time, "level": _text, "message": _text},
     "progress": {"id": _text, "at": _time, "value": _text},
     "limit": {"id": _text, "code": _text},
+    "observed": {"id": _text, "what": _text, "value": _text},
     "lost": {"id": _text},
     "result": {"id": _text, "output": _text_or_nothing, "ended": _shallow_mapping, "recycle": _flag},
     "pong": {"id": _text},

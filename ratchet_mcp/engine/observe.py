@@ -21,13 +21,15 @@ class Observation:
 
     A snapshot is taken each time a line of `breakpoints` is about to run, with the values of `expressions` there, until there are
     `max_snapshots`. Expressions run in the task, within the limits of the run, and may change what it does. `coverage` counts how often
-    each line runs. Raises `InvalidArgument` when there is too much of anything, or an expression is none.
+    each line runs, `throws` shows where the error that ends the run was thrown. Raises `InvalidArgument` when there is too much of
+    anything, or an expression is none.
     """
 
     breakpoints: tuple[int, ...] = ()
     expressions: tuple[str, ...] = ()
     max_snapshots: int = 50
     coverage: bool = False
+    throws: bool = False
 
     def __post_init__(self) -> None:
         _at_most("breakpoints", len(self.breakpoints), MOST_BREAKPOINTS)
@@ -104,6 +106,11 @@ def _at_most(name: str, found: int, most: int) -> None:
         raise InvalidArgument(f"{name}: {found} are too many; at most {most} are allowed.", details={"maximum": most})
 
 
+def as_function(expression: str) -> str:
+    """Return a function around an expression, which can be prepared as a task's code is."""
+    return f"() => (\n{expression}\n)"
+
+
 def _check_expression(expression: str) -> None:
     """Let only what a task may say come near a task: one expression, no dynamic import."""
     from ratchet_mcp.tasks.code import prepare
@@ -111,7 +118,7 @@ def _check_expression(expression: str) -> None:
     if len(expression) > LONGEST_EXPRESSION:
         raise InvalidArgument(f"An expression has {len(expression)} characters; at most {LONGEST_EXPRESSION} are allowed.")
     try:
-        prepare(f"() => (\n{expression}\n)")
+        prepare(as_function(expression))
     except TaskSyntaxError as error:
         raise InvalidArgument(
             f"{expression[:100]!r} is not an expression: {error.message}",

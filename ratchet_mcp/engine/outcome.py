@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from ratchet_mcp import errors
 from ratchet_mcp.engine.run import RunLimits, RunRequest
-from ratchet_mcp.engine.script import first_line_shift, is_unknown
+from ratchet_mcp.engine.script import in_source, is_unknown
 from ratchet_mcp.tasks.frame import code_frame
 
 _FRAME = re.compile(r"^(?P<function>[^\n@]*)@main\.js:(?P<line>\d{1,9}):(?P<column>\d{1,9})$", re.MULTILINE | re.ASCII)
@@ -112,24 +112,17 @@ def _place(error: dict[str, Any], request: RunRequest) -> tuple[tuple[int, int] 
     """Return line and column (from 1) of the innermost frame in the task's own code, and its frames as text."""
     lines = request.source.count("\n") + 1 if request.source else 1 << 30
     found = [
-        (frame["function"], *_in_source(int(frame["line"]), int(frame["column"]), request))
+        (frame["function"], *in_source(int(frame["line"]), int(frame["column"]), request.script, request.locate))
         for frame in _FRAME.finditer(_text(error, "stack"))
         if int(frame["line"]) <= lines
     ]
     line, column = _position(error.get("line")), _position(error.get("column"))
     if not found and error.get("file") == "main.js" and line:
-        found.append(("", *_in_source(min(line, lines), column or 1, request)))
+        found.append(("", *in_source(min(line, lines), column or 1, request.script, request.locate)))
     if not found:
         return None, []
     stack = [f"{name or '<anonymous>'} ({request.file}:{line}:{column})" for name, line, column in found[:20]]
     return (found[0][1], found[0][2]), stack
-
-
-def _in_source(line: int, column: int, request: RunRequest) -> tuple[int, int]:
-    """Map a place in the script to the place in the file of the task."""
-    if line == 1:
-        column = max(1, column - first_line_shift(request.script))
-    return request.locate(line, column) if request.locate is not None else (line, column)
 
 
 def _position(value: Any) -> int:

@@ -6,8 +6,9 @@ import asyncio
 import time
 from collections import deque
 from contextlib import suppress
+from dataclasses import dataclass
 from types import TracebackType
-from typing import Any
+from typing import Any, cast
 
 import anyio
 
@@ -16,11 +17,20 @@ from ratchet_mcp.engine.active import ActiveRun
 from ratchet_mcp.engine.breaker import Breaker
 from ratchet_mcp.engine.calls import HostCalls
 from ratchet_mcp.engine.fleet import Fleet
+from ratchet_mcp.engine.observers import Observers
 from ratchet_mcp.engine.process import FETCH_BYTES, WorkerProcess
 from ratchet_mcp.engine.run import OnStart, RunHost, RunOutcome, RunRequest
 from ratchet_mcp.engine.slots import Slots
 from ratchet_mcp.engine.watchdog import Watchdog
 from ratchet_mcp.settings.engine import EngineSettings, Limits
+
+
+@dataclass(slots=True)
+class Waiter:
+    """A run that waits for a slot and a worker, or for the slot only: debugging workers are started for their run."""
+
+    future: asyncio.Future[WorkerProcess | None]
+    slot_only: bool = False
 
 
 class WorkerPool:
@@ -33,7 +43,7 @@ class WorkerPool:
 
     def __init__(self, settings: EngineSettings, limits: Limits, *, fetch_bytes: int = FETCH_BYTES) -> None:
         self._settings = settings
-        self._queue: deque[asyncio.Future[WorkerProcess]] = deque()
+        self._queue: deque[Waiter] = deque()
         self._tasks = anyio.create_task_group()
         self._closing = False
         self._breaker = Breaker(settings)
@@ -42,7 +52,8 @@ class WorkerPool:
         self._fleet = Fleet(
             settings, limits, self._tasks, self._calls.on_call, self._dispatch, self._refuse_waiting, fetch_bytes=fetch_bytes
         )
-        self._watchdog = Watchdog(lambda: self._fleet.workers)
+        self._observers = Observers(settings, limits, self._calls.on_call, fetch_bytes=fetch_bytes)
+        self._watchdog = Watchdog(lambda: [*self._fleet.workers, *self._observers.workers])
 
     # ------------------------------------------------------------ life
     async def __aenter__(self) -> WorkerPool:
@@ -62,11 +73,13 @@ class WorkerPool:
         self._refuse_waiting(errors.Interrupted("The server stopped before the run could start."))
         self._watchdog.close()
         self._fleet.interrupt()
+        self._observers.interrupt()
         self._tasks.cancel_scope.cancel()
         with suppress(asyncio.CancelledError):
             await self._tasks.__aexit__(None, None, None)
         with anyio.CancelScope(shield=True):
             await self._fleet.wait_closed()
+            await self._observers.wait_closed()
 
     # ------------------------------------------------------------ running
     async def run(self, request: RunRequest, host: RunHost, on_start: OnStart | None = None) -> RunOutcome:
@@ -74,7 +87,7 @@ class WorkerPool:
         queued = time.perf_counter()
         try:
             self._breaker.check(request.key)
-            worker = await self._lease()
+            worker = await (self._lease() if request.observe is None else self._lease_observer(request.digest))
         except errors.RatchetError as error:
             return RunOutcome(error=error, queue_ms=(time.perf_counter() - queued) * 1000)
         queue_ms = (time.perf_counter() - queued) * 1000
@@ -94,7 +107,10 @@ class WorkerPool:
             timer.cancel()
             active.cancel_calls()
             self._slots.release(active)
-            self._fleet.put_used(worker, recycle=active.recycle)
+            if worker.debugging:
+                self._observers.put_used(worker, request.digest, recycle=active.recycle)
+            else:
+                self._fleet.put_used(worker, recycle=active.recycle)
             self._dispatch()
         outcome.queue_ms = queue_ms
         self._count(request.key, outcome)
@@ -120,35 +136,54 @@ class WorkerPool:
             raise errors.Interrupted("The server is stopping.")
         if not self._queue and self._slots.free and self._fleet.has_idle:
             return self._take()
+        return cast("WorkerProcess", await self._wait(Waiter(asyncio.get_running_loop().create_future())))
+
+    async def _lease_observer(self, digest: str) -> WorkerProcess:
+        """Take a slot, and a debugging worker for it."""
+        if self._closing:
+            raise errors.Interrupted("The server is stopping.")
+        if not self._queue and self._slots.free:
+            self._slots.take()
+        else:
+            await self._wait(Waiter(asyncio.get_running_loop().create_future(), slot_only=True))
+        try:
+            return await self._observers.take(digest)
+        except BaseException:
+            self._slots.put_back()
+            self._dispatch()
+            raise
+
+    async def _wait(self, waiter: Waiter) -> WorkerProcess | None:
         if len(self._queue) >= self._settings.queue_limit:
             raise errors.QueueFull(
                 f"{len(self._queue)} runs are waiting already (engine.queue_limit).",
                 hint="Try again later, or raise engine.queue_limit.",
                 details={"limit": self._settings.queue_limit},
             )
-        loop = asyncio.get_running_loop()
-        waiter: asyncio.Future[WorkerProcess] = loop.create_future()
+        future = waiter.future
         self._queue.append(waiter)
-        timer = loop.call_later(self._settings.queue_wait_seconds, self._give_up, waiter)
+        timer = asyncio.get_running_loop().call_later(self._settings.queue_wait_seconds, self._give_up, waiter)
         self._fleet.try_again()
         self._dispatch()
         try:
-            return await waiter
+            return await future
         except asyncio.CancelledError:
-            if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
-                self._fleet.put(waiter.result())
+            if future.done() and not future.cancelled() and future.exception() is None:
+                worker = future.result()
+                if worker is not None:
+                    self._fleet.put(worker)
                 self._slots.put_back()
                 self._dispatch()
             raise
         finally:
             timer.cancel()
-            if not waiter.done() or waiter.cancelled() or waiter.exception() is not None:
+            if not future.done() or future.cancelled() or future.exception() is not None:
                 with suppress(ValueError):
                     self._queue.remove(waiter)
 
-    def _give_up(self, waiter: asyncio.Future[WorkerProcess]) -> None:
-        if not waiter.done():
-            waiter.set_exception(self._queue_timeout())
+    def _give_up(self, waiter: Waiter) -> None:
+        if not waiter.future.done():
+            waiter.future.set_exception(self._queue_timeout())
 
     def _queue_timeout(self) -> errors.QueueTimeout:
         return errors.QueueTimeout(
@@ -165,27 +200,37 @@ class WorkerPool:
 
     def _dispatch(self) -> None:
         """Hand free slots and idle workers out to the queue, and see that there are workers enough."""
-        while self._slots.free and self._queue and self._fleet.has_idle:
+        while self._slots.free and self._queue and (self._queue[0].slot_only or self._fleet.has_idle):
             waiter = self._queue.popleft()
-            if not waiter.done():
-                waiter.set_result(self._take())
+            if waiter.future.done():
+                continue
+            if waiter.slot_only:
+                self._slots.take()
+                waiter.future.set_result(None)
+            else:
+                waiter.future.set_result(self._take())
         self._balance()
 
     def _balance(self) -> None:
-        busy = min(self._slots.running + len(self._queue), self._settings.max_workers)
-        self._fleet.want(max(self._settings.min_workers, busy) + self._slots.parked + self._settings.spare_workers)
+        running, parked = self._slots.running, self._slots.parked
+        if self._observers.busy:
+            running, parked = running - self._observers.holding, parked - self._observers.waiting
+        busy = min(running + len(self._queue), self._settings.max_workers)
+        self._fleet.want(max(self._settings.min_workers, busy) + parked + self._settings.spare_workers)
 
     def _refuse_waiting(self, error: errors.RatchetError) -> None:
         while self._queue:
             waiter = self._queue.popleft()
-            if not waiter.done():
-                waiter.set_exception(error)
+            if not waiter.future.done():
+                waiter.future.set_exception(error)
 
     # ------------------------------------------------------------ looking
     def status(self) -> dict[str, Any]:
         """Return `{isolation, missing, workers: [{id, pid, state, runs, memory_mb}], queued, running, waiting, restarts, breakers}`."""
+        status = self._fleet.status()
         return {
-            **self._fleet.status(),
+            **status,
+            "workers": [*status["workers"], *self._observers.status()],
             "max_workers": self._settings.max_workers,
             "queued": len(self._queue),
             "running": self._slots.running,

@@ -21,6 +21,7 @@ from ratchet_mcp import errors
 from ratchet_mcp.engine import frames
 from ratchet_mcp.engine.active import ActiveRun
 from ratchet_mcp.engine.course import Course
+from ratchet_mcp.engine.observing import plan_of
 from ratchet_mcp.engine.protocol import SCRIPT_CACHE, VERSION
 from ratchet_mcp.settings.engine import EngineSettings, Limits
 
@@ -75,7 +76,8 @@ def _signal_name(number: int) -> str:
 class WorkerProcess(asyncio.SubprocessProtocol):
     """A worker: starts, runs one request at a time, answers pings, dies.
 
-    `on_call` is told of host calls, `on_exit` of the end of the process (both on the event loop).
+    `on_call` is told of host calls, `on_exit` of the end of the process (both on the event loop). A `debugging` worker looks into what
+    it runs, and runs nothing else.
     """
 
     def __init__(
@@ -86,8 +88,10 @@ class WorkerProcess(asyncio.SubprocessProtocol):
         on_exit: Callable[[WorkerProcess], None],
         *,
         fetch_bytes: int = FETCH_BYTES,
+        debugging: bool = False,
     ) -> None:
         self.id = worker_id
+        self.debugging = debugging
         self.pid = 0
         self.runs = 0
         self.isolation = "none"
@@ -100,7 +104,8 @@ class WorkerProcess(asyncio.SubprocessProtocol):
         self._on_call = on_call
         self._on_exit = on_exit
         self._fetch_bytes = fetch_bytes
-        self._lines = frames.LineSplitter(max(6 * max(limits.output_bytes, limits.input_bytes), fetch_arguments(fetch_bytes)) + (1 << 16))
+        largest = max(6 * max(limits.output_bytes, limits.input_bytes), fetch_arguments(fetch_bytes))
+        self._lines = frames.LineSplitter(largest + (1 << 20 if debugging else 1 << 16))
         self._memory_mb = limits.memory_mb
         self._stderr = bytearray()
         self._printed = 0
@@ -127,7 +132,8 @@ class WorkerProcess(asyncio.SubprocessProtocol):
     # ------------------------------------------------------------ life
     async def start(self, settings: EngineSettings) -> None:
         """Start the process and wait until it is confined and ready. Raises `WorkerStartFailed`."""
-        command = [sys.executable, "-I", "-S", "-X", "utf8", str(PROGRAM), str(self._memory_mb), self.id, *module_paths()]
+        mode = "debugging" if self.debugging else "ordinary"
+        command = [sys.executable, "-I", "-S", "-X", "utf8", str(PROGRAM), mode, str(self._memory_mb), self.id, *module_paths()]
         loop = asyncio.get_running_loop()
         try:
             with anyio.fail_after(settings.start_timeout_seconds):
@@ -225,6 +231,7 @@ class WorkerProcess(asyncio.SubprocessProtocol):
             **({} if request.course is None else {"course": _course_frame(request.course)}),
             **({} if known else {"script": request.script}),
             **({"forget": True} if forget else {}),
+            **({"observe": plan_of(request, request.observe)} if request.observe is not None else {}),
         )
 
     def release(self) -> None:
@@ -325,6 +332,8 @@ class WorkerProcess(asyncio.SubprocessProtocol):
                 active.on_log(frame)
             case "progress":
                 active.on_progress(frame)
+            case "observed":
+                active.on_observed(frame)
             case "limit":
                 active.on_limit(frame)
             case "lost":

@@ -7,13 +7,14 @@ type                  direction  fields
 ====================  =========  ==================================================================
 ``ready``             to us      ``worker``, ``isolation``, ``missing``, ``pid``, ``python``
 ``start_failed``      to us      ``message``
-``execute``           to worker  ``id``, ``digest``, ``script?``, ``forget?``, ``input``, ``context``, ``limits``, ``course?``, ``secrets?``
+``execute``           to worker  ``id``, ``digest``, ``script?``, ``forget?``, ``input``, ``context``, ``limits``, ``course?``, ``secrets?``, ``observe?``
 ``host_call``         to us      ``id``, ``call``, ``method``, ``arguments`` (JSON text)
 ``host_cancel``       to us      ``id``, ``call``: the task gave the call up; no answer is expected
 ``host_result``       to worker  ``id``, ``call``, ``ok``, ``value`` (JSON text)
 ``log``               to us      ``id``, ``at``, ``level``, ``message``
 ``progress``          to us      ``id``, ``at``, ``value`` (JSON text)
 ``limit``             to us      ``id``, ``code``
+``observed``          to us      ``id``, ``what``, ``value`` (JSON text): what the debugger of a debugging worker saw
 ``lost``              to us      ``id``: a promise was rejected and nothing handled it; the reason follows in ``result``
 ``result``            to us      ``id``, ``ok``, ``output?`` (JSON text), ``error?``, ``warnings``, ``recycle``
 ``ping`` / ``pong``   both       ``id``

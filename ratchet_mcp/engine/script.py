@@ -6,6 +6,7 @@ import hashlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from ratchet_mcp.engine.run import Locate
     from ratchet_mcp.tasks.code import PreparedCode
 
 CAPTURED = frozenset(
@@ -44,6 +45,20 @@ def compose(code: PreparedCode) -> tuple[str, str]:
         inner = f"{capture}return (() => {{ {inner}}})(); {dead}"
     script = f'(() => {{ "use strict"; {inner}}})()\n//# sourceURL=main.js'
     return script, hashlib.sha256(script.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def module_head(script: str) -> int:
+    """Return the length of the `module` and `exports` that were put before the task's code."""
+    from ratchet_mcp.tasks.forms import MODULE_HEAD
+
+    return len(MODULE_HEAD) if script.startswith(MODULE_HEAD, first_line_shift(script)) else 0
+
+
+def in_source(line: int, column: int, script: str, locate: Locate | None) -> tuple[int, int]:
+    """Map a place in the script to the place in the file of the task."""
+    if line == 1:
+        column = max(1, column - first_line_shift(script))
+    return locate(line, column) if locate is not None else (line, column)
 
 
 def is_unknown(script: str, name: str) -> bool:

@@ -191,7 +191,7 @@ class Executions:
         depth = 0 if caller is None else caller.request.depth + 1
         request = RunRequest(
             execution.id,
-            prepared.key,
+            prepared.key if origin is not Origin.TEST else f"test:{execution.id}",  # a test that shall kill its worker pauses nobody
             prepared.script,
             prepared.digest,
             text,

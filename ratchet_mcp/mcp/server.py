@@ -8,17 +8,22 @@ from loguru import logger
 from mcp.server import NotificationOptions, Server, ServerRequestContext
 from mcp.server.caching import CacheHint
 from mcp.shared.exceptions import MCPError
-from mcp.types import INTERNAL_ERROR, INVALID_PARAMS, ListToolsResult
+from mcp.types import INTERNAL_ERROR, INVALID_PARAMS, ListToolsResult, NotificationParams
 from pydantic import ValidationError
 
 from ratchet_mcp import __version__
 from ratchet_mcp.errors import InternalError, Interrupted, InvalidCursor, RatchetError
 from ratchet_mcp.mcp import results
+from ratchet_mcp.mcp.completions import Completions
 from ratchet_mcp.mcp.elicitation import Asked
+from ratchet_mcp.mcp.following import Following
+from ratchet_mcp.mcp.prompts import Prompts
 from ratchet_mcp.mcp.resources import Resources
+from ratchet_mcp.mcp.task_tools import TaskTools
 from ratchet_mcp.mcp.tools import ALL
 from ratchet_mcp.mcp.tools.spec import Call, RatchetSource, ToolSpec
 from ratchet_mcp.mcp.toolsets import offered, why_not
+from ratchet_mcp.mcp.uris import GUIDE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,49 +33,72 @@ if TYPE_CHECKING:
     from mcp.server.models import InitializationOptions
     from mcp.types import CallToolRequestParams, PaginatedRequestParams
 
+    from ratchet_mcp.mcp.task_tool import TaskTool
     from ratchet_mcp.settings import Settings
 
 INSTRUCTIONS = (
     "Ratchet runs small JavaScript tasks in a sandbox. Find one with list_tasks, run it with execute_task; run your own function with "
     "run_javascript. A call that answers with status running goes on: ask get_status with its execution_id."
 )
+AUTHORING = f" Make a task of what you need again: read {GUIDE}, then create_task and test_task."
+TASK_TOOLS = " Some tasks are tools of their own; if there are more than {cap}, none is: use list_tasks, get_task, execute_task."
+CATALOGUE = (
+    " {count} tasks would be tools of their own, which is too many: find them with list_tasks and get_task, run them with execute_task."
+)
+FLEETING = CacheHint(ttl_ms=1_000, scope="public")
+"""For what depends on the tasks: with the half second that a folder must rest, a client that does not listen is two seconds behind."""
 CACHE_HINTS: Mapping[CacheableMethod, CacheHint] = {
-    "tools/list": CacheHint(ttl_ms=300_000, scope="public"),
-    "server/discover": CacheHint(ttl_ms=300_000, scope="public"),
+    "tools/list": FLEETING,
+    "resources/list": FLEETING,
+    "prompts/list": FLEETING,
+    "server/discover": FLEETING,
     "resources/templates/list": CacheHint(ttl_ms=300_000, scope="public"),
 }
+"""How long a client may keep an answer; one that listens hears of changes at once."""
+CHANGES = NotificationOptions(prompts_changed=True, resources_changed=True, tools_changed=True)
 
 
 class RatchetServer(Server[Any]):
-    """The SDK's low-level server with our tools and resources.
+    """The SDK's low-level server with our tools, prompts and resources.
 
-    Tools and templates do not change while it runs, so no `listChanged` is announced; `notifications` says otherwise when set.
-    `calls` counts the tool calls under way; once `stopping` is set, new ones are refused.
+    `tools` holds ours and those made of tasks, which come and go with the catalog. `calls` counts the tool calls under way; once
+    `stopping` is set, new ones are refused.
     """
 
     def __init__(self, app: RatchetSource, settings: Settings, tools: list[ToolSpec[Any]] | None = None) -> None:
         self.app = app
         self.settings = settings
         self._all = ALL if tools is None else tools
-        self.tools = offered(self._all, settings.mcp)
-        self.notifications = NotificationOptions()
+        self._own = offered(self._all, settings.mcp)
+        self.tools: Mapping[str, ToolSpec[Any] | TaskTool] = self._own
+        self.task_tools = TaskTools(settings.mcp, [tool.name for tool in self._all])
+        self.following = Following(app, self.task_tools, self._install)
         self.calls = 0
         self.stopping = False
-        resources = Resources(app)
+        resources, prompts = Resources(app, settings), Prompts(app, self.following.catch_up)
+        announcements = self.following.announcements
         super().__init__(
             "ratchet",
             version=__version__,
             title="Ratchet",
             description="Runs JavaScript tasks safely",
-            instructions=INSTRUCTIONS,
+            instructions=self._instructions(),
             cache_hints=CACHE_HINTS,
+            lifespan=self.following.running,
             get_tool_input_schema=self._input_schema,
             on_list_tools=self._list_tools,
             on_call_tool=self._call_tool,
             on_list_resources=resources.list,
             on_list_resource_templates=resources.list_templates,
             on_read_resource=resources.read,
+            on_subscribe_resource=announcements.subscribe,
+            on_unsubscribe_resource=announcements.unsubscribe,
+            on_subscriptions_listen=announcements.listen,
+            on_list_prompts=prompts.list,
+            on_get_prompt=prompts.get,
+            on_completion=Completions(app).complete,
         )
+        self.add_notification_handler("notifications/initialized", NotificationParams, announcements.initialized)
         # The SDK's only default is OpenTelemetry, a third of the cost of a call and of no use without an exporter.
         self.middleware[:] = [_without_internals]
 
@@ -81,7 +109,19 @@ class RatchetServer(Server[Any]):
         extensions: dict[str, dict[str, Any]] | None = None,
     ) -> InitializationOptions:
         """Tell what every transport of the SDK asks for without arguments."""
-        return super().create_initialization_options(notification_options or self.notifications, experimental_capabilities, extensions)
+        return super().create_initialization_options(notification_options or CHANGES, experimental_capabilities, extensions)
+
+    def _install(self, task_tools: Mapping[str, TaskTool]) -> None:
+        """Offer these tools of tasks from now on."""
+        self.tools = {**self._own, **task_tools}
+        self.instructions = self._instructions()
+
+    def _instructions(self) -> str:
+        parts = [INSTRUCTIONS, AUTHORING if "create_task" in self._own else ""]
+        if self.task_tools.enabled:
+            note = CATALOGUE if self.task_tools.catalogue else TASK_TOOLS
+            parts.append(note.format(count=self.task_tools.wanting, cap=self.settings.mcp.task_tools_cap))
+        return "".join(parts)
 
     def _input_schema(self, name: str) -> Mapping[str, Any] | None:
         tool = self.tools.get(name)
@@ -90,17 +130,22 @@ class RatchetServer(Server[Any]):
     async def _list_tools(self, context: ServerRequestContext[Any, Any], params: PaginatedRequestParams | None) -> ListToolsResult:
         if params is not None and params.cursor is not None:
             raise MCPError(code=INVALID_PARAMS, message="Invalid cursor: all tools are on the first page.")
+        if self.task_tools.enabled:
+            await self.following.catch_up()
         return ListToolsResult(tools=[tool.wire for tool in self.tools.values()])
 
     async def _call_tool(self, context: ServerRequestContext[Any, Any], params: CallToolRequestParams) -> Any:
         tool = self.tools.get(params.name)
+        if tool is None and self.task_tools.enabled:
+            await self.following.catch_up()
+            tool = self.tools.get(params.name)
         if tool is None:
             raise MCPError(code=INVALID_PARAMS, message=why_not(params.name, self._all, self.tools, self.settings.mcp))
         self.calls += 1
         try:
             if self.stopping:
                 raise Interrupted("The server is stopping.")
-            return await tool.call(Call(self.app, self.settings, context), params.arguments or {})
+            return await tool.call(Call(self.app, self.settings, context, task_tools=self.task_tools), params.arguments or {})
         except Asked as question:
             return question.result
         except InvalidCursor as error:

@@ -12,14 +12,16 @@ if TYPE_CHECKING:
     from ratchet_mcp.settings.server import McpSettings
 
 
-def harmless(tool: ToolSpec[Any]) -> bool:
-    """Tell whether a tool neither runs code nor changes anything: those are the tools that say so in their annotations."""
-    return tool.annotations.read_only_hint is True
-
-
 def offered(tools: Iterable[ToolSpec[Any]], settings: McpSettings) -> dict[str, ToolSpec[Any]]:
-    """Return the tools that are listed and can be called, by name, in their order."""
-    return {tool.name: tool for tool in tools if tool.toolset in settings.toolsets and (harmless(tool) or not settings.read_only)}
+    """Return the tools that are listed and can be called, by name, in their order.
+
+    A read-only server offers those that neither run code nor change anything: the tools that say so in their annotations, and those
+    that can do without what runs code.
+    """
+    chosen = [tool for tool in tools if tool.toolset in settings.toolsets]
+    if settings.read_only:
+        chosen = [tool.reading_only() if tool.runs_if else tool for tool in chosen if tool.annotations.read_only_hint or tool.runs_if]
+    return {tool.name: tool for tool in chosen}
 
 
 def why_not(name: str, tools: Iterable[ToolSpec[Any]], offered: Mapping[str, Any], settings: McpSettings) -> str:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 TEXT = "{time:HH:mm:ss.SSS} {level: <7} {name}: {message}"
 QUIET = ("alembic", "asyncio", "httpx", "httpcore", "mcp", "sqlalchemy", "sse_starlette", "uvicorn.error")
 """Libraries whose everyday chatter is only wanted at DEBUG."""
+SILENT = ("stamina",)
+"""Libraries that warn of what is everyday: of each attempt that is made again."""
 
 
 class _Redirect(logging.Handler):
@@ -61,4 +63,6 @@ def configure(settings: LoggingSettings) -> None:
     logging.basicConfig(handlers=[_Redirect()], level=logging.DEBUG if verbose else logging.INFO, force=True)
     for name in QUIET:
         logging.getLogger(name).setLevel(logging.NOTSET if verbose else logging.WARNING)
+    for name in SILENT:
+        logging.getLogger(name).setLevel(logging.NOTSET if verbose else logging.ERROR)
     logging.captureWarnings(True)

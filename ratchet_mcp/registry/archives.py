@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import struct
 import zipfile
 import zlib
@@ -197,27 +198,27 @@ class ZipPlace:
             return load_files(archive.read(packed, limits=limits), origin=origin, location=self.location, limits=limits)
 
 
-def scan_zip(path: Path, limits: Limits) -> Iterator[tuple[Metadata, ZipPlace] | tuple[str, RatchetError]]:
+def scan_zip(path: str, limits: Limits) -> Iterator[tuple[Metadata, ZipPlace] | tuple[str, RatchetError]]:
     """Yield what a ZIP holds: the metadata of each task and its place, or a location and what is wrong there."""
     try:
-        archive = Archive(path)
+        archive = Archive(Path(path))
     except RatchetError as error:
-        yield str(path), error
+        yield path, error
         return
     with archive:
         single = len(archive.tasks) == 1 and not archive.strays
         for packed in archive.tasks:
-            place = ZipPlace(str(path), packed.folder, single, packed.fingerprint)
+            place = ZipPlace(path, packed.folder, single, packed.fingerprint)
             try:
                 files = archive.read(packed, only=METADATA_FILES, limits=limits)
                 yield load_metadata_of(files, place.location, limits), place
             except RatchetError as error:
                 yield place.location, error
         for folder in archive.strays:
-            where = f"{path}!/{folder}" if folder else str(path)
+            where = f"{path}!/{folder}" if folder else path
             yield where, _problem(where, "there is code, but no metadata.json")
         if not archive.tasks and not archive.strays:
-            yield str(path), _problem(path.name, "the ZIP holds no task: there is no metadata.json")
+            yield path, _problem(os.path.basename(path), "the ZIP holds no task: there is no metadata.json")
 
 
 def _problem(where: str, message: str) -> TaskInvalid:

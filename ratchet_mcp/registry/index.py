@@ -1,24 +1,32 @@
-"""Which tasks there are: an immutable picture of all sources, made by one scan."""
+"""Which tasks there are: an immutable picture of all sources, made of what their scans found."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cached_property
-from pathlib import Path
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from ratchet_mcp.errors import RatchetError, TaskInvalid
-from ratchet_mcp.registry.sources import Source, TaskProblem, find_tasks
-from ratchet_mcp.settings import Limits
-from ratchet_mcp.tasks.loading import load_metadata
-from ratchet_mcp.tasks.metadata import Metadata, name_of_folder
+from ratchet_mcp.registry.changes import Changes
+from ratchet_mcp.registry.source import Found, Place, Source, TaskProblem
+from ratchet_mcp.tasks.annotations import SILENT, Annotations, Expose
+from ratchet_mcp.tasks.metadata import name_of_folder
 from ratchet_mcp.tasks.versions import sort_newest_first
+
+if TYPE_CHECKING:
+    from ratchet_mcp.registry.scans import Scan
 
 
 @dataclass(frozen=True, slots=True)
 class TaskSummary:
-    """What a listing shows of a task, without its code."""
+    """What a listing shows of a task, without its code.
+
+    `origin` is the name of its source, `remote` tells that this came over a network. The instants and `in_sync` say what the store
+    remembers of this version; they are None and False until it has been written there.
+    """
 
     name: str
     version: str
@@ -27,6 +35,15 @@ class TaskSummary:
     description: str
     tags: tuple[str, ...]
     origin: str
+    source_kind: str = "folder"
+    remote: bool = False
+    expose: Expose | None = None
+    annotations: Annotations = SILENT
+    enabled: bool = True
+    in_sync: bool = False
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    validated_at: datetime | None = None
 
     @property
     def reference(self) -> str:
@@ -39,7 +56,18 @@ class Entry:
     """One version of one task, and where to load it from."""
 
     summary: TaskSummary
-    path: Path
+    place: Place
+    digest: str | None = None
+
+    @classmethod
+    def of(cls, source: Source, found: Found) -> Entry:
+        """Make the entry of what a scan found."""
+        its = found.metadata
+        summary = TaskSummary(
+            its.name, its.version, its.uuid, its.title, its.description, its.tags, source.name, source.kind, source.remote, its.expose,
+            its.annotations,
+        )  # fmt: skip
+        return cls(summary, found.place, found.digest)
 
     @cached_property
     def folded(self) -> tuple[str, str, frozenset[str], str]:
@@ -53,10 +81,15 @@ class Entry:
         """Return the place in a listing: by name, then by UUID."""
         return self.summary.name, str(self.summary.uuid)
 
+    @property
+    def identity(self) -> tuple[str, str, str]:
+        """Return `(source, name, version)`, which is what the store knows it by."""
+        return self.summary.origin, self.summary.name, self.summary.version
+
 
 @dataclass
 class Index:
-    """All tasks of one scan. Versions of a task stand newest first; `rows` lists the best version of each task."""
+    """All tasks of one moment. Versions of a task stand newest first; `rows` lists the best version of each task."""
 
     by_name: dict[str, list[Entry]] = field(default_factory=dict[str, list[Entry]])
     by_uuid: dict[UUID, list[Entry]] = field(default_factory=dict[UUID, list[Entry]])
@@ -66,49 +99,45 @@ class Index:
     problems: list[TaskProblem] = field(default_factory=list[TaskProblem])
 
     @classmethod
-    def scan(cls, sources: Sequence[Source], problems: Sequence[TaskProblem], limits: Limits) -> Index:
-        """Read the metadata of every task of the sources; earlier sources win."""
+    def build(cls, scans: Iterable[Scan], problems: Iterable[TaskProblem] = ()) -> Index:
+        """Put together what the sources have; earlier sources win, and what loses is a problem that warns."""
         index = cls(problems=list(problems))
-        for source in sources:
-            for found in find_tasks(source):
-                if isinstance(found, TaskProblem):
-                    index._note_broken(found, Path(found.location))
-                else:
-                    index._read(source, found, limits)
+        for scan in scans:
+            for problem in scan.problems():
+                index._note(problem)
+            for location in sorted(scan.entries):
+                index._add(scan.entries[location])
         index._finish()
         return index
 
-    def _note_broken(self, problem: TaskProblem, path: Path) -> None:
+    def _note(self, problem: TaskProblem) -> None:
         self.problems.append(problem)
-        self.broken.setdefault(name_of_folder(path.stem if path.suffix == ".zip" else path.name), problem.error)
+        if not problem.warning:
+            place = problem.location.replace("!/", "/").rstrip("/").rpartition("/")[2]
+            self.broken.setdefault(name_of_folder(place.removesuffix(".zip")), problem.error)
 
-    def _read(self, source: Source, path: Path, limits: Limits) -> None:
-        try:
-            metadata = load_metadata(path, limits)
-        except RatchetError as error:
-            self._note_broken(TaskProblem(source.name, str(path), error), path)
+    def _add(self, entry: Entry) -> None:
+        refused = self._refused(entry)
+        if refused is not None:
+            self.problems.append(refused)
             return
-        entry = Entry(_summary(metadata, source.name), path)
-        conflict = self._conflict(entry)
-        if conflict:
-            error = TaskInvalid(conflict, details={"problems": [{"file": str(path), "message": conflict}]})
-            self.problems.append(TaskProblem(source.name, str(path), error))
-            return
-        self.by_name.setdefault(metadata.name, []).append(entry)
-        self.by_uuid.setdefault(metadata.uuid, []).append(entry)
+        self.by_name.setdefault(entry.summary.name, []).append(entry)
+        self.by_uuid.setdefault(entry.summary.uuid, []).append(entry)
 
-    def _conflict(self, entry: Entry) -> str | None:
+    def _refused(self, entry: Entry) -> TaskProblem | None:
         summary = entry.summary
         for other in self.by_name.get(summary.name, ()):
             if other.summary.version == summary.version:
-                return f"{summary.reference} is already there, from {other.summary.origin} ({other.path}); this one is not served"
+                where = f"{other.summary.origin} ({other.place.location})"
+                return _conflict(entry, f"{summary.reference} is already there, from {where}; this one is not served", warning=True)
         for other in self.by_uuid.get(summary.uuid, ()):
             if other.summary.name != summary.name:
-                return f"{summary.reference} has the UUID of {other.summary.name} ({other.path}); this one is not served"
+                holder = f"{other.summary.name} ({other.place.location})"
+                return _conflict(entry, f"{summary.reference} has the UUID of {holder}; this one is not served")
         return None
 
     def _finish(self) -> None:
-        """Sort, and make what searches need now, in the scanning thread."""
+        """Sort, and make what searches need now, in the thread that builds."""
         for entries in (*self.by_name.values(), *self.by_uuid.values()):
             if len(entries) > 1:
                 sort_newest_first(entries, lambda entry: entry.summary.version)
@@ -117,6 +146,22 @@ class Index:
         for entry in self.rows:
             _ = entry.folded
 
+    def changes_from(self, old: Index) -> Changes:
+        """Return what differs from an older picture."""
+        return compare(old.by_name, self.by_name)
 
-def _summary(metadata: Metadata, origin: str) -> TaskSummary:
-    return TaskSummary(metadata.name, metadata.version, metadata.uuid, metadata.title, metadata.description, metadata.tags, origin)
+
+def _conflict(entry: Entry, message: str, *, warning: bool = False) -> TaskProblem:
+    location = entry.place.location
+    error = TaskInvalid(message, details={"problems": [{"file": location, "message": message}]})
+    return TaskProblem(entry.summary.origin, location, error, warning)
+
+
+def compare(old: Mapping[str, list[Entry]], new: Mapping[str, list[Entry]]) -> Changes:
+    """Compare two sets of tasks by name."""
+    changed = (name for name in new.keys() & old.keys() if new[name] is not old[name] and _differ(old[name], new[name]))
+    return Changes(frozenset(new.keys() - old.keys()), frozenset(changed), frozenset(old.keys() - new.keys()))
+
+
+def _differ(old: list[Entry], new: list[Entry]) -> bool:
+    return len(old) != len(new) or any(one is not other and one != other for one, other in zip(old, new, strict=True))

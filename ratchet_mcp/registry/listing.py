@@ -7,7 +7,7 @@ import binascii
 import hashlib
 import json
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -29,7 +29,9 @@ class TaskPage:
     next_cursor: str | None
 
 
-def list_page(index: Index, query: str | None, tags: Sequence[str], limit: int, cursor: str | None) -> TaskPage:
+def list_page(
+    index: Index, query: str | None, tags: Sequence[str], limit: int, cursor: str | None, dress: Callable[[Entry], TaskSummary]
+) -> TaskPage:
     """Return one page. Without `query` and `tags` it costs the same for any number of tasks. Raises `InvalidCursor`."""
     limit = max(1, min(limit, MAX_LIMIT))
     words = tuple(dict.fromkeys((query or "").casefold().split()))[:_MAX_WORDS]
@@ -46,7 +48,7 @@ def list_page(index: Index, query: str | None, tags: Sequence[str], limit: int, 
     start = bisect_right(keys, after) if after is not None else 0  # pyright: ignore[reportArgumentType, reportCallIssue]  keys of one shape
     page = list(islice(rows, start, start + limit))
     more = start + limit < len(rows)
-    return TaskPage([entry.summary for entry in page], len(rows), _write_cursor(mark, keys[start + limit - 1]) if more else None)
+    return TaskPage([dress(entry) for entry in page], len(rows), _write_cursor(mark, keys[start + limit - 1]) if more else None)
 
 
 def _search(index: Index, words: tuple[str, ...], tags: frozenset[str]) -> tuple[list[Entry], list[tuple[Any, ...]]]:

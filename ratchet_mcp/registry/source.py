@@ -35,11 +35,17 @@ class Place(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One version of a task in a source. `digest` is that of `tasks.loading.digest_of` when it is known without reading the code."""
+    """One version of a task in a source. `digest` is that of `tasks.loading.digest_of` when it is known without reading the code.
+
+    What a listing does not need is dropped from `metadata`: keys that Ratchet does not know, and schemas and tests of the one-file form.
+    """
 
     metadata: Metadata
     place: Place
     digest: str | None = None
+
+    def __post_init__(self) -> None:
+        self.metadata.everything, self.metadata.inline = {}, {}
 
 
 @dataclass(frozen=True, slots=True)

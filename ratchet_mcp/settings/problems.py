@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from ratchet_mcp.settings.layers import DEFAULT, KeyPath, Layer, Origin, Problem
 from ratchet_mcp.settings.model import Settings
-from ratchet_mcp.settings.reference import keys, sections
+from ratchet_mcp.settings.reference import keys, section_of, sections
 from ratchet_mcp.settings.registry import SourceSettings
 
 Leaves = list[tuple[KeyPath, Layer]]
@@ -53,15 +53,19 @@ def _nearest(path: KeyPath, origin: Origin) -> str | None:
     word = str(path[-1])
     if len(path) == 1:
         near = near_names(word, Settings.model_fields)
-        everywhere = [key.path for key in keys() if key.name == word]
+        everywhere = [key.path for key in keys() if key.word == word]
         found = near[0] if near else next(iter(everywhere), None)
     elif path[:2] == ("registry", "sources"):
         near = near_names(word, SourceSettings.model_fields)
         found = ".".join(str(part) for part in (*path[:-1], near[0])) if near else None
     else:
-        section = str(path[0])
-        here = near_names(word, sections()[section].model_fields)
-        elsewhere = [key.path for key in keys() if key.name == word]
+        section, model = str(path[0]), sections()[str(path[0])]
+        for part in path[1:-1]:
+            inner = section_of(model.model_fields[str(part)]) if str(part) in model.model_fields else None
+            if inner is not None:
+                section, model = f"{section}.{part}", inner
+        here = near_names(word, model.model_fields)
+        elsewhere = [key.path for key in keys() if key.word == word]
         found = f"{section}.{here[0]}" if here else next(iter(elsewhere), None)
     if found is not None and origin.kind == "environment":
         return "RATCHET_" + found.replace(".", "__").upper()

@@ -22,8 +22,8 @@ _SIGNS = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
 class Key:
     """One key of the settings.
 
-    `default` is JSON text, `default_in_words` the same or, where it depends on the machine, the rule. `bounds` reads like `>= 1, <= 64`, or
-    lists the words that are allowed.
+    `name` has a dot where a section holds another one. `default` is JSON text, `default_in_words` the same or, where it depends on the
+    machine, the rule. `bounds` reads like `>= 1, <= 64`, or lists the words that are allowed.
     """
 
     section: str
@@ -42,7 +42,12 @@ class Key:
     @property
     def variable(self) -> str:
         """Return the environment variable that sets the key."""
-        return f"RATCHET_{self.section}__{self.name}".upper()
+        return f"RATCHET_{self.path.replace('.', '__')}".upper()
+
+    @property
+    def word(self) -> str:
+        """Return the last part of the name."""
+        return self.name.rpartition(".")[2]
 
 
 def sections() -> dict[str, type[Section]]:
@@ -58,9 +63,24 @@ def sections() -> dict[str, type[Section]]:
 def keys() -> Iterator[Key]:
     """Yield every key, in the order of the models."""
     for section, model in sections().items():
-        for name, info in model.model_fields.items():
-            kind, words = _kind(info.annotation)
-            yield Key(section, name, kind, _default(info), _default_in_words(info), words or _bounds(info), info.description or "")
+        yield from _keys_of(section, model, "")
+
+
+def _keys_of(section: str, model: type[Section], prefix: str) -> Iterator[Key]:
+    for name, info in model.model_fields.items():
+        inner = section_of(info)
+        if inner is not None:
+            yield from _keys_of(section, inner, f"{prefix}{name}.")
+            continue
+        kind, words = _kind(info.annotation)
+        default, in_words = _default(info), _default_in_words(info)
+        yield Key(section, prefix + name, kind, default, in_words, words or _bounds(info), info.description or "")
+
+
+def section_of(info: FieldInfo) -> type[Section] | None:
+    """Return the model of a key that is a section within a section, None for others."""
+    kind = info.annotation
+    return kind if isinstance(kind, type) and issubclass(kind, Section) else None
 
 
 def describe(section: str) -> str:
@@ -76,12 +96,19 @@ def to_yaml() -> str:
         "",
     ]
     section = None
+    within = ""
     for key in keys():
         if key.section != section:
             section = key.section
             lines += ["", f"# {describe(section)}", f"{section}:"]
+            within = ""
+        outer = key.name.rpartition(".")[0]
+        if outer != within:
+            within = outer
+            lines += [f"  # {outer}:"] if outer else []
         bounds = f" ({key.bounds})" if key.bounds else ""
-        lines += [f"  # {key.description}{bounds}", f"  # {key.name}: {key.default}"]
+        indent = "    " if outer else "  "
+        lines += [f"{indent}# {key.description}{bounds}", f"{indent}# {key.word}: {key.default}"]
     lines += [
         "",
         "# A profile changes some keys when it is chosen: --profile careful, or RATCHET_PROFILE=careful",
@@ -120,5 +147,7 @@ def _kind(annotation: Any) -> tuple[str, str]:
     if origin is list:
         kind, words = _kind(arguments[0])
         return f"list of {kind}", words.replace("one of", "any of")
+    if origin is dict:
+        return "mapping", ""
     names = {str: "text", int: "integer", float: "number", bool: "true or false", Path: "path"}
     return names.get(annotation) or annotation.__name__.removesuffix("Settings").lower(), ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -26,7 +27,11 @@ class AuthoredRepository:
 
     async def put(self, task: AuthoredTask) -> None:
         """Keep one version of a task; one that is there already is replaced and keeps its `created_at`. Raises `StoreFailed`, `Busy`."""
-        await self._writer.call(lambda connection: _put(connection, task))
+        await self.put_all([task])
+
+    async def put_all(self, tasks: Sequence[AuthoredTask], *, new: bool = False) -> list[str]:
+        """Keep several versions in one transaction. With `new` nothing is kept when one of them is there already; returns those."""
+        return await self._writer.call(lambda connection: _put_all(connection, tasks, new=new))
 
     async def remove(self, name: str, version: str | None = None) -> list[str]:
         """Remove one version, or all; returns the versions that were there. Raises `StoreFailed`, `Busy`."""
@@ -55,12 +60,25 @@ class AuthoredRepository:
         return self._database.read_now(lambda connection: [AuthoredHead(*row) for row in connection.execute(query)])
 
 
-def _put(connection: Connection, task: AuthoredTask) -> None:
+def _put(connection: Connection, task: AuthoredTask, *, new: bool = False) -> bool:
+    """Write a row; with `new`, tells whether it was not there."""
     head = {name: task.files[name] for name in HEAD_FILES if name in task.files}
     add = insert_or(connection.dialect.name, AUTHORED).values(**asdict(task), head=head)
     key = ["name", "version"]
+    if new:
+        return connection.execute(add.on_conflict_do_nothing(index_elements=key)).rowcount == 1
     connection.execute(add.on_conflict_do_update(index_elements=key, set_={name: add.excluded[name] for name in _CHANGING}))
-    bump(connection, REVISION)
+    return True
+
+
+def _put_all(connection: Connection, tasks: Sequence[AuthoredTask], *, new: bool) -> list[str]:
+    with connection.begin_nested() as writing:
+        there = [f"{task.name}@{task.version}" for task in tasks if not _put(connection, task, new=new)]
+        if there:
+            writing.rollback()
+        elif tasks:
+            bump(connection, REVISION)
+    return there
 
 
 def _remove(connection: Connection, name: str, version: str | None) -> list[str]:

@@ -33,6 +33,8 @@ class Store:
         self.executions = ExecutionRepository(database, writer, self.tasks, owner)
         self.authored = AuthoredRepository(database, writer)
         self.registry = CatalogRepository(database, writer)
+        self.private = database.location.memory
+        """Whether no other process can reach it."""
         self._database = database
         self._writer = writer
 

@@ -86,7 +86,8 @@ def _check_function(script: Script, value: Node | None) -> None:
 
 
 # ---------------------------------------------------------------- module.exports
-_MODULE = Edit(0, 0, b"const module={exports:{}};let exports=module.exports;")
+MODULE_HEAD = "const module={exports:{}};let exports=module.exports;"
+_MODULE = Edit(0, 0, MODULE_HEAD.encode())
 
 
 def _common_js(script: Script, top: TopLevel) -> Form:

@@ -13,6 +13,11 @@ _LINE_END_BYTES = re.compile(b"\r\n|[\n\r]|\xe2\x80[\xa8\xa9]")
 _WIDTH = 120
 
 
+def split_lines(source: str) -> list[str]:
+    """Return the lines of JavaScript source, without their ends."""
+    return _LINE_END.split(source)
+
+
 def code_frame(source: str, line: int, column: int | None, context: int = 2) -> str:
     """Show `line` with `context` lines around it and a caret under `column`.
 

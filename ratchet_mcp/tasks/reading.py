@@ -7,7 +7,7 @@ import re
 from collections.abc import Hashable
 from typing import Any
 
-_MARKS = re.compile("[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
+_MARKS = re.compile("[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 
 
 class ReadError(Exception):
@@ -30,7 +30,7 @@ def decode(data: bytes) -> str:
 
 
 def hidden_characters(text: str) -> str | None:
-    """Return the first control or direction character of a text as `U+202E`, or None. Line ends and tabs are no such characters."""
+    """Return the first control or direction character, or half of a pair, of a text as `U+202E`, or None. Line ends and tabs are none."""
     found = _MARKS.search(text)
     return f"U+{ord(found.group()):04X}" if found else None
 

@@ -12,7 +12,7 @@ from ratchet_mcp.tasks.reading import hidden_characters
 from ratchet_mcp.tasks.violations import did_you_mean, shown
 
 Match = Literal["subset", "exact", "schema"]
-_KEYS = ("name", "description", "input", "expected_output", "match", "expected_error", "should_fail", "mock")
+KEYS = ("name", "description", "input", "expected_output", "match", "expected_error", "should_fail", "mock")
 _ORIGINAL = {
     "expected": "expected_output",
     "expectedOutput": "expected_output",
@@ -90,7 +90,7 @@ class _Case:
 
     def read(self, default_name: str) -> TestCase:
         for key in self._raw:
-            if key not in _KEYS and (near := did_you_mean(key, _KEYS)):
+            if key not in KEYS and (near := did_you_mean(key, KEYS)):
                 self._wrong(key, f"unknown key {shown(key)}{near}")
         match = self._raw.get("match", "subset")
         if match not in _MATCHES:

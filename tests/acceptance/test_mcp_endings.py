@@ -106,7 +106,7 @@ async def test_a_start_that_fails_is_told_by_each_call_and_on_stderr(start_raw, 
 async def test_the_first_answer_does_not_wait_for_workers_and_store(start_raw):
     server = await start_raw()
     await server.handshake()
-    assert len((await server.request(1, "tools/list"))["result"]["tools"]) == 8
+    assert "execute_task" in {tool["name"] for tool in (await server.request(1, "tools/list"))["result"]["tools"]}
     result = await server.call(2, "execute_task", {"task": "add", "input": {"a": 1, "b": 1}})
     assert result["structuredContent"]["output"] == 2
 

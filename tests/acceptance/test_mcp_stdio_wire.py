@@ -20,7 +20,9 @@ async def test_initialize_is_answered_and_names_the_server(start_raw):
     assert result["serverInfo"]["name"] == "ratchet"
     assert result["protocolVersion"] == "2025-11-25"
     assert "execute_task" in result["instructions"]
-    assert result["capabilities"]["tools"] == {"listChanged": False}
+    assert result["capabilities"]["tools"] == {"listChanged": True}
+    assert result["capabilities"]["resources"] == {"subscribe": True, "listChanged": True}
+    assert {"prompts", "completions"} <= result["capabilities"].keys()
 
 
 async def test_a_request_of_the_stateless_era_needs_no_handshake(start_raw):
@@ -181,3 +183,15 @@ def test_regular_files_as_stdin_and_stdout_work_too(environment, tmp_path):
         run = subprocess.run([sys.executable, "-m", "ratchet_mcp.mcp.stdio_main"], stdin=stdin, stdout=stdout, env=environment, timeout=60)
     assert run.returncode == 0
     assert [json.loads(line)["id"] for line in answers.read_text().splitlines()] == [1]
+
+
+@pytest.mark.parametrize(
+    "command", [("-m", "ratchet_mcp.mcp.stdio_main"), *(("-m", "ratchet_mcp.cli.main", verb) for verb in ("mcp", "mcp-serve"))]
+)
+async def test_options_choose_the_tools(start_raw, command: tuple[str, ...]):
+    server = await start_raw("--toolsets", "core,admin", "--read-only", command=command)
+    await server.handshake()
+    names = {tool["name"] for tool in (await server.request(1, "tools/list"))["result"]["tools"]}
+    assert names == {"list_tasks", "get_task", "get_status", "list_executions", "server_status"}
+    refused = await server.request(2, "tools/call", {"name": "execute_task", "arguments": {"task": "add"}})
+    assert refused["error"]["code"] == -32602 and "--read-only" in refused["error"]["message"]

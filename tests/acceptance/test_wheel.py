@@ -41,7 +41,7 @@ def scripts(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_wheel_holds_the_sandbox_the_bundled_tasks_and_the_types(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
-    assert {"ratchet_mcp/engine/worker/ses.umd.min.js", "ratchet_mcp/py.typed"} <= names
+    assert {"ratchet_mcp/engine/worker/ses.umd.min.js", "ratchet_mcp/mcp/guide.md", "ratchet_mcp/py.typed"} <= names
     assert any(name.startswith("ratchet_mcp/engine/worker/realm/") for name in names)
     bundled = {name.split("/")[2] for name in names if name.startswith("ratchet_mcp/bundled/")}
     assert bundled == {path.name for path in (ROOT / "registry").iterdir() if path.is_dir()}

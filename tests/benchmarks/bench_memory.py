@@ -16,6 +16,11 @@ def _megabytes(pid: int) -> tuple[float, float]:
     return int(fields["Rss"].split()[0]) / 1024, int(fields["Pss"].split()[0]) / 1024
 
 
+def resident_mb(pid: int) -> float:
+    """Return the resident memory of a process in MB."""
+    return _megabytes(pid)[0]
+
+
 async def _measure() -> list[Figure]:
     async with server(sys.executable, "-m", "ratchet_mcp.mcp.stdio_main") as ratchet:
         await ratchet.initialize()

@@ -65,14 +65,15 @@ class Wire:
 
 
 @asynccontextmanager
-async def server(*command: str) -> AsyncIterator[Wire]:
-    """Start a server process with a store of its own; the handshake is the caller's."""
+async def server(*command: str, **settings: str) -> AsyncIterator[Wire]:
+    """Start a server process with a store of its own, and `RATCHET_…` settings; the handshake is the caller's."""
     with tempfile.TemporaryDirectory() as folder:
         environment = {
             **os.environ,
             "RATCHET_STORE__URL": f"sqlite:///{Path(folder) / 'bench.db'}",
             "RATCHET_LOGGING__LEVEL": "ERROR",
             "RATCHET_REGISTRY__SOURCES": SOURCES,
+            **settings,
         }
         process = await asyncio.create_subprocess_exec(
             *command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, env=environment, limit=1 << 26

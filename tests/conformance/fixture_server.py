@@ -9,15 +9,12 @@ import warnings
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-import anyio
 import mcp.types as t
 import uvicorn
 from fixture_prompts import PROMPTS, RESOURCES, TEMPLATE, prompt, resource
 from fixture_tools import TOOLS, Context, FixtureTool, Handler, result, text
-from mcp.server import NotificationOptions
 from mcp.server.request_state import RequestStateBoundary, RequestStateSecurity
-from mcp.server.subscriptions import InMemorySubscriptionBus, ListenHandler, PromptsListChanged, ToolsListChanged
-from mcp.shared.exceptions import MCPDeprecationWarning, MCPError
+from mcp.shared.exceptions import MCPDeprecationWarning
 
 from ratchet_mcp.api.app import create_app
 from ratchet_mcp.api.serve import HttpServer
@@ -28,46 +25,24 @@ from ratchet_mcp.settings import Settings, StoreSettings
 warnings.filterwarnings("ignore", category=MCPDeprecationWarning)  # the handshake era's logging is what the runner checks
 
 
-class Connections:
-    """Live connections of the handshake era, which are told of changes one by one."""
-
-    def __init__(self) -> None:
-        self._live: dict[int, Any] = {}
-
-    async def watch(self, ctx: Context, call_next: Callable[[Context], Awaitable[Any]]) -> Any:
-        if ctx.method == "notifications/initialized":
-            connection = ctx.session._connection
-            self._live[id(connection)] = connection
-            connection.exit_stack.callback(self._live.pop, id(connection), None)
-        return await call_next(ctx)
-
-    async def tell(self, send: Callable[[Any], Awaitable[None]]) -> None:
-        for connection in list(self._live.values()):
-            with anyio.move_on_after(2):
-                await send(connection)
-
-
 def make_server(app: RatchetSource, settings: Settings) -> RatchetServer:
     """Return our server with everything installed that the runner expects."""
     server = RatchetServer(app, settings)
-    server.notifications = NotificationOptions(prompts_changed=True, resources_changed=True, tools_changed=True)
-    connections, bus = Connections(), InMemorySubscriptionBus()
+    announcements = server.following.announcements
     server.middleware.append(RequestStateBoundary(RequestStateSecurity(keys=[b"k" * 32]), default_audience=server.name))
-    server.middleware.append(connections.watch)
     tools = dict(TOOLS)
 
-    def changing(name: str, event: Any, tell: Callable[[Any], Awaitable[None]]) -> None:
+    def changing(name: str, announce: Callable[[], Awaitable[None]]) -> None:
         async def handler(ctx: Context, params: t.CallToolRequestParams) -> Any:
-            await bus.publish(event)
-            await connections.tell(tell)
+            await announce()
             return result(text("changed"))
 
         tools[name] = FixtureTool(t.Tool(name=name, description=f"Fixture {name}", input_schema={"type": "object"}), handler)
 
-    changing("test_trigger_tool_change", ToolsListChanged(), lambda connection: connection.send_tool_list_changed())
-    changing("test_trigger_prompt_change", PromptsListChanged(), lambda connection: connection.send_prompt_list_changed())
+    changing("test_trigger_tool_change", announcements.tools_changed)
+    changing("test_trigger_prompt_change", announcements.prompts_changed)
     _serve_tools(server, tools)
-    _serve_the_rest(server, ListenHandler(bus))
+    _serve_the_rest(server)
     return server
 
 
@@ -96,20 +71,21 @@ def _handler(server: RatchetServer, method: str) -> Handler:
     return entry.handler
 
 
-def _serve_the_rest(server: RatchetServer, listen: ListenHandler) -> None:
+def _serve_the_rest(server: RatchetServer) -> None:
     our_read, our_templates = _handler(server, "resources/read"), _handler(server, "resources/templates/list")
+    our_prompts, our_prompt, our_resources = (_handler(server, method) for method in ("prompts/list", "prompts/get", "resources/list"))
 
     async def list_prompts(ctx: Context, params: t.PaginatedRequestParams) -> t.ListPromptsResult:
-        return t.ListPromptsResult(prompts=PROMPTS)
+        ours = await our_prompts(ctx, params)
+        return t.ListPromptsResult(prompts=[*ours.prompts, *PROMPTS])
 
     async def get_prompt(ctx: Context, params: t.GetPromptRequestParams) -> Any:
-        found = prompt(params)
-        if found is None:
-            raise MCPError(code=t.INVALID_PARAMS, message=f"Unknown prompt: {params.name}")
-        return found
+        return prompt(params) or await our_prompt(ctx, params)
 
     async def list_resources(ctx: Context, params: t.PaginatedRequestParams) -> t.ListResourcesResult:
-        return t.ListResourcesResult(resources=[t.Resource(uri=uri, name=uri, mime_type=body.mime_type) for uri, body in RESOURCES.items()])
+        ours = await our_resources(ctx, params)
+        fixtures = [t.Resource(uri=uri, name=uri, mime_type=body.mime_type) for uri, body in RESOURCES.items()]
+        return t.ListResourcesResult(resources=[*ours.resources, *fixtures], next_cursor=ours.next_cursor)
 
     async def list_templates(ctx: Context, params: Any) -> t.ListResourceTemplatesResult:
         ours = await our_templates(ctx, params)
@@ -131,9 +107,6 @@ def _serve_the_rest(server: RatchetServer, listen: ListenHandler) -> None:
         ("resources/list", t.PaginatedRequestParams, list_resources),
         ("resources/templates/list", t.PaginatedRequestParams, list_templates),
         ("resources/read", t.ReadResourceRequestParams, read_resource),
-        ("resources/subscribe", t.SubscribeRequestParams, done),
-        ("resources/unsubscribe", t.UnsubscribeRequestParams, done),
-        ("subscriptions/listen", t.SubscriptionsListenRequestParams, listen),
         ("completion/complete", t.CompleteRequestParams, complete),
         ("logging/setLevel", t.SetLevelRequestParams, done),
     ]

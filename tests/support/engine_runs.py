@@ -69,8 +69,8 @@ def response(body: str | bytes = "", status: int = 200, headers: Any = (), **cha
 
 
 def request(code: str, value: Any = None, **changes: Any) -> RunRequest:
-    """Build a request; `changes` are fields of the limits, or `key` and `depth` of the request."""
-    fields = {name: changes.pop(name) for name in ("key", "depth") if name in changes}
+    """Build a request; `changes` are fields of the limits, or `key`, `depth` and `observe` of the request."""
+    fields = {name: changes.pop(name) for name in ("key", "depth", "observe") if name in changes}
     prepared = prepare(code)
     script, digest = compose(prepared)
     identity = f"run-{next(numbers)}"

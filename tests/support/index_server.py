@@ -39,7 +39,7 @@ def task_zip(files: Mapping[str, str]) -> bytes:
     return data.getvalue()
 
 
-def entry_of(name: str, version: str, data: bytes, **changes: Any) -> dict[str, Any]:
+def entry_of(name: str, version: str, data: bytes, /, **changes: Any) -> dict[str, Any]:
     """Return an honest entry of an index, with changes."""
     honest = {
         "name": name,
@@ -74,6 +74,7 @@ class IndexServer:
     handlers: dict[str, Handler] = field(default_factory=dict)
     requests: list[Request] = field(default_factory=list)
     entries: list[dict[str, Any]] = field(default_factory=list)
+    fallback: Handler | None = None
 
     @property
     def index_url(self) -> str:
@@ -157,9 +158,11 @@ def index_server(certificate: tuple[Path, Path] | None = None) -> Iterator[Index
         def do_GET(self) -> None:
             state.requests.append(Request(self.path, {name.lower(): value for name, value in self.headers.items()}))
             try:
-                state.handlers.get(self.path, lambda handler: serve(state, handler))(self)
+                state.handlers.get(self.path, state.fallback or (lambda handler: serve(state, handler)))(self)
             except OSError:
                 self.close_connection = True
+
+        do_POST = do_GET
 
         def log_message(self, format: str, *args: Any) -> None:
             """Say nothing."""

@@ -117,6 +117,11 @@ class Host:
         """Note an event of a run with a course; returns what time it is, in milliseconds."""
         return 0.0 if self.course is None else float(self.course.happens(kind, int(number)))
 
+    def observed(self, what: str, value: str) -> None:
+        """Send what the debugger saw (JSON text); only debugging workers call this."""
+        if self.run is not None:
+            self._wire.send("observed", id=self.run, what=what, value=value)
+
     def start_timer(self, identity: float, delay_ms: float) -> None:
         """Start a timer; `fire` of the realm is called when it is due."""
         if self.run is not None:
@@ -132,7 +137,7 @@ class Host:
 
     def functions(self, parse_url: Callable[..., str], queued: Callable[[], int]) -> list[Callable[..., Any]]:
         """Return the functions in the order in which `realm/boot.js` takes them, each made unable to raise."""
-        ours = [self.log, self.progress, self.call, self.start_timer, self.clear_timer, self.random, parse_url, queued]
+        ours = [self.log, self.progress, self.call, self.start_timer, self.clear_timer, self.random, parse_url, queued, self.observed]
         ours += [self.cancel, self.wait, to_utf8, from_utf8, self.happens]
         return [_unraising(function) for function in ours]
 

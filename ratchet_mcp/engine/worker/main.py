@@ -1,4 +1,4 @@
-"""The program inside a worker process: `python -I -S main.py MEMORY_MB WORKER_ID PATH…`.
+"""The program inside a worker process: `python -I -S main.py MODE MEMORY_MB WORKER_ID PATH…`.
 
 Start the native core, lock the realm down, give up every right that is not needed, then answer frames.
 """
@@ -8,20 +8,26 @@ from __future__ import annotations
 import os
 import sys
 
+DEBUGGING = "debugging"
 
-def start(memory_mb: int, worker_id: str, reader: int, writer: int) -> None:
+
+def start(memory_mb: int, worker_id: str, reader: int, writer: int, *, debugging: bool) -> None:
     """Build everything, say `ready`, and serve until the coordinator is gone."""
-    from ratchet_mcp.engine.worker import confinement, core, garbage, host, loop, realm, runner, wire
+    from ratchet_mcp.engine.worker import confinement, core, garbage, host, loop, realm, runner, stack_end, wire
 
     confinement.die_with_parent()
     pipe = wire.Wire(reader, writer)
     try:
+        if debugging:
+            os.environ["JIT_OPTION_ion"] = "false"  # code of the optimising compiler does not count how often it runs
         heard: list[realm.Realm] = []
         jobs = loop.JobQueue(lambda: heard[0].rejected() if heard else None)
         native = core.load(jobs.call_exception_handler)
         jobs.install()
+        if debugging:
+            stack_end.ignore_reports(native.__file__)
         ours = host.Host(pipe)
-        heard.append(realm.build(native, ours.functions(host.parse_url, jobs.queued)))
+        heard.append(realm.build(native, ours.functions(host.parse_url, jobs.queued), debugging=debugging))
         host.parse_url("https://example.com/?a#b", "", "", "")  # imports now what could not be opened later
         leftovers = garbage.Garbage(native.collect, memory_mb << 20)
         level, missing = confinement.confine(memory_mb)
@@ -38,14 +44,14 @@ def start(memory_mb: int, worker_id: str, reader: int, writer: int) -> None:
 
 def main() -> None:
     """Take the protocol's descriptors away from stdin and stdout, so that nothing else can write a frame."""
-    memory_mb, worker_id, *paths = sys.argv[1:]
+    mode, memory_mb, worker_id, *paths = sys.argv[1:]
     sys.path[:0] = paths
     reader, writer = os.dup(0), os.dup(1)
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)
     os.close(null)
     os.dup2(2, 1)
-    start(int(memory_mb), worker_id, reader, writer)
+    start(int(memory_mb), worker_id, reader, writer, debugging=mode == DEBUGGING)
 
 
 if __name__ == "__main__":

@@ -44,14 +44,21 @@ class Realm:
     output: Callable[[], str | None]
     end: Callable[[], str]
     allowed: tuple[str, ...]
+    observe: Callable[[str, str], Any] | None
 
 
-def build(core: Any, host_functions: list[Callable[..., Any]]) -> Realm:
-    """Lock the start realm down and build the kit in it. `core` is the native core, already loaded."""
+def build(core: Any, host_functions: list[Callable[..., Any]], *, debugging: bool = False) -> Realm:
+    """Lock the start realm down and build the kit in it. `core` is the native core, already loaded.
+
+    With `debugging` the debugger is set up first; tasks find the same realm.
+    """
+    if debugging:
+        _set_up_debugger(core)
     core.eval(CONSOLE)
     core.eval(SES.read_text(encoding="utf-8"))
     core.eval(REPAIR)
-    parts = ",\n".join((HERE / "realm" / f"{name}.js").read_text(encoding="utf-8") for name in PARTS)
+    names = (*PARTS, "observe") if debugging else PARTS
+    parts = ",\n".join((HERE / "realm" / f"{name}.js").read_text(encoding="utf-8") for name in names)
     boot = (HERE / "realm" / "boot.js").read_text(encoding="utf-8")
     kit = core.eval(f"(...host) => ({boot})([{parts}], ...host)")(*host_functions)
     core.eval("for (const name of ['debuggerGlobal', 'WebAssembly', 'eval', 'Function']) delete globalThis[name]")
@@ -67,4 +74,12 @@ def build(core: Any, host_functions: list[Callable[..., Any]]) -> Realm:
         output=kit["output"],
         end=kit["end"],
         allowed=tuple(kit["allowed"]),
+        observe=kit["observe"] if debugging else None,
     )
+
+
+def _set_up_debugger(core: Any) -> None:
+    """Let the debugger's own global watch this one. What it offers waits on the global for `observe.js`, which takes it away."""
+    debugger, render = ((HERE / "realm" / name).read_text(encoding="utf-8") for name in ("debugger.js", "render.js"))
+    set_up = core.eval("debuggerGlobal.eval")(f"(main) => {{ main.debugging = ({debugger})(main, ({render})); }}")
+    set_up(core.eval("globalThis"))

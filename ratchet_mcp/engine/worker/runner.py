@@ -63,6 +63,8 @@ class Runner:
         output: str | None = None
         ended: dict[str, Any]
         try:
+            if self._realm.observe is not None:
+                self._realm.observe(copied(frame["observe"]), self._script(frame))
             self._realm.start(
                 self._script(frame),
                 copied(frame["input"]),

@@ -4,8 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from ratchet_mcp.mcp.tools import execute, executions, server, tasks
+from ratchet_mcp.mcp.tools import admin, authoring, debugging, execute, executions, server, tasks, testing
 from ratchet_mcp.mcp.tools.spec import ToolSpec
 
-ALL: list[ToolSpec[Any]] = [*tasks.TOOLS, *execute.TOOLS, *executions.TOOLS, *server.TOOLS]
+ALL: list[ToolSpec[Any]] = [
+    *tasks.TOOLS,
+    *execute.TOOLS,
+    *executions.TOOLS,
+    *server.TOOLS,
+    *authoring.TOOLS,
+    *testing.TOOLS,
+    *debugging.TOOLS,
+    *admin.TOOLS,
+]
 """Every tool, in the order in which clients see them."""

@@ -2,32 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
-import anyio
 import orjson
 from pydantic import Field
 
-from ratchet_mcp.errors import RatchetError
 from ratchet_mcp.execution.models import Execution, Origin, Status
 from ratchet_mcp.mcp import execution_view
-from ratchet_mcp.mcp.long_output import ALL_LINES, lines_that_fit, with_output
-from ratchet_mcp.mcp.progress import ProgressRelay, wanted
-from ratchet_mcp.mcp.results import ToolResult, clipped, describe, failure, success
+from ratchet_mcp.mcp.long_output import with_output
+from ratchet_mcp.mcp.results import ToolResult, clipped, failure, success
+from ratchet_mcp.mcp.running import OnProgress, failure_text, run_and_wait
 from ratchet_mcp.mcp.tools import schemas
 from ratchet_mcp.mcp.tools.arguments import Arguments
 from ratchet_mcp.mcp.tools.spec import RUNS_CODE, Call, ToolSpec
 
 if TYPE_CHECKING:
     from ratchet_mcp.app import Ratchet
-    from ratchet_mcp.engine.run import ProgressUpdate
     from ratchet_mcp.execution.service import Handle
     from ratchet_mcp.tasks.definition import Task
 
-OnProgress = Callable[["ProgressUpdate"], None] | None
 Timeout = Annotated[float | None, Field(gt=0, le=86400, description="stop the run after this time")]
-LOG_TAIL = 20
 
 
 class ExecuteTask(Arguments):
@@ -64,7 +59,7 @@ async def execute_task(call: Call, arguments: ExecuteTask) -> ToolResult:
         )
 
     seconds = call.settings.mcp.wait_seconds if arguments.wait_seconds is None else arguments.wait_seconds
-    return await _answer(call, ratchet, await _run(call, start, seconds), hint)
+    return await _answer(call, ratchet, await run_and_wait(call, start, seconds), hint)
 
 
 async def run_javascript(call: Call, arguments: RunJavascript) -> ToolResult:
@@ -81,7 +76,7 @@ async def run_javascript(call: Call, arguments: RunJavascript) -> ToolResult:
             on_progress=on_progress,
         )
 
-    return await _answer(call, ratchet, await _run(call, start, call.settings.mcp.wait_seconds), None)
+    return await _answer(call, ratchet, await run_and_wait(call, start, call.settings.mcp.wait_seconds), None)
 
 
 def _input_of(arguments: ExecuteTask, task: Task) -> tuple[Any, str | None]:
@@ -99,17 +94,6 @@ def _input_of(arguments: ExecuteTask, task: Task) -> tuple[Any, str | None]:
     return given, None
 
 
-async def _run(call: Call, start: Callable[[OnProgress], Awaitable[Handle]], seconds: float) -> Execution:
-    """Start a run and wait for it. When the client cancels the call, the run is killed."""
-    relay = ProgressRelay(call.context) if wanted(call.context) else None
-    handle = await start(relay.take if relay else None)
-    try:
-        return await (relay.during(handle.wait(seconds)) if relay else handle.wait(seconds))
-    except anyio.get_cancelled_exc_class():
-        handle.cancel("The client cancelled the request.")
-        raise
-
-
 async def _answer(call: Call, ratchet: Ratchet, execution: Execution, hint: str | None) -> ToolResult:
     view = execution_view.outcome(execution)
     if hint is not None:
@@ -125,22 +109,7 @@ async def _answer(call: Call, ratchet: Ratchet, execution: Execution, hint: str 
         return success(view)
     error: dict[str, Any] = clipped(execution.error or {"code": execution.status.value, "message": f"The run is {execution.status.value}."})
     view["error"] = error
-    return failure(view, await _failure_text(ratchet, execution, error))
-
-
-async def _failure_text(ratchet: Ratchet, execution: Execution, error: dict[str, Any]) -> str:
-    """Tell what failed, where, what to change, and the end of the console output."""
-    parts = [f"{execution.task}@{execution.version} {execution.status.value.replace('_', ' ')}.", describe(error)]
-    try:
-        lines = await ratchet.executions.logs(execution.id, 0, ALL_LINES)
-    except RatchetError as unreadable:
-        parts.append(f"Console output could not be read: {unreadable.message}")
-        lines = []
-    if lines:
-        tail = lines_that_fit(lines[-LOG_TAIL:], 4_000, newest=True)
-        parts.append(f"Console output (last {len(tail)} of {len(lines)} lines):")
-        parts += [f"[{line['level']}] {line['message']}" for line in tail]
-    return "\n".join(parts)
+    return failure(view, await failure_text(ratchet, execution, error))
 
 
 TOOLS: list[ToolSpec[Any]] = [

@@ -14,7 +14,10 @@ class ServerStatus(Arguments):
 
 async def server_status(call: Call, arguments: ServerStatus) -> ToolResult:
     """Return the status of every service."""
-    return success((await call.app.get()).status())
+    status = (await call.app.get()).status()
+    if call.task_tools is not None:
+        status["task_tools"] = call.task_tools.status()
+    return success(status)
 
 
 TOOLS: list[ToolSpec[ServerStatus]] = [
@@ -34,6 +37,7 @@ TOOLS: list[ToolSpec[ServerStatus]] = [
                 "executions": schemas.OBJECT,
                 "store": schemas.OBJECT,
                 "tasks": schemas.OBJECT,
+                "task_tools": schemas.OBJECT,
             }
         ),
         annotations=READ_ONLY,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from mcp.types import Tool, ToolAnnotations
 
+from ratchet_mcp.errors import InvalidArgument
 from ratchet_mcp.mcp.results import ToolResult
 from ratchet_mcp.mcp.tools.arguments import Arguments, parse, schema_of
 from ratchet_mcp.security.principal import LOCAL, Principal
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from mcp.server import ServerRequestContext
 
     from ratchet_mcp.app import Ratchet
+    from ratchet_mcp.mcp.task_tools import TaskTools
     from ratchet_mcp.settings import Settings
 
 A = TypeVar("A", bound=Arguments)
@@ -30,6 +32,10 @@ class RatchetSource(Protocol):
         """Return the services once they are up, or raise the `RatchetError` that kept them down."""
         ...
 
+    async def up(self) -> Ratchet:
+        """Do the same as `get`, but do not start what starts when it is first needed."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Call:
@@ -39,6 +45,7 @@ class Call:
     settings: Settings
     context: ServerRequestContext[Any, Any]
     principal: Principal = LOCAL
+    task_tools: TaskTools | None = None
 
     @property
     def characters(self) -> int:
@@ -48,7 +55,10 @@ class Call:
 
 @dataclass(frozen=True)
 class ToolSpec(Generic[A]):
-    """One tool. `output` is the JSON Schema of its structured result; `error` is a property of each of them."""
+    """One tool. `output` is the JSON Schema of its structured result; `error` is a property of each of them.
+
+    `runs_if` names the argument that makes a tool run code which otherwise only reads; a read-only server offers the tool without it.
+    """
 
     name: str
     title: str
@@ -58,11 +68,20 @@ class ToolSpec(Generic[A]):
     annotations: ToolAnnotations
     handler: Callable[[Call, A], Awaitable[ToolResult]]
     toolset: Toolset = "core"
+    runs_if: str | None = None
+    left_out: str | None = None
+
+    def reading_only(self) -> ToolSpec[A]:
+        """Return the tool without the argument that makes it run code."""
+        return replace(self, annotations=READ_ONLY, runs_if=None, left_out=self.runs_if)
 
     @cached_property
     def input_schema(self) -> dict[str, Any]:
         """Return the JSON Schema of the arguments."""
-        return schema_of(self.arguments)
+        schema = schema_of(self.arguments)
+        if self.left_out is not None:
+            schema["properties"].pop(self.left_out)
+        return schema
 
     @cached_property
     def wire(self) -> Tool:
@@ -78,6 +97,8 @@ class ToolSpec(Generic[A]):
 
     async def call(self, call: Call, arguments: dict[str, Any]) -> ToolResult:
         """Check the arguments and run. Raises `InvalidArgument` and what the tool raises."""
+        if self.left_out is not None and self.left_out in arguments:
+            raise InvalidArgument(f"{self.name} takes no {self.left_out} here: this server is read-only, and runs nothing.")
         return await self.handler(call, parse(self.name, self.arguments, arguments))
 
 

@@ -31,6 +31,8 @@ TASK_PROPERTIES: dict[str, Any] = {
     "origin": schemas.STRING,
     "input_schema": {"type": ["object", "boolean"]},
     "output_schema": {"type": ["object", "boolean"]},
+    "enabled": schemas.BOOLEAN,
+    "remote": schemas.BOOLEAN,
     "hint": schemas.STRING,
 }
 
@@ -48,7 +50,7 @@ class ListTasks(Arguments):
 class GetTask(Arguments):
     """Arguments of get_task."""
 
-    task: Annotated[str, Field(description="name, name@version or UUID", min_length=1, max_length=200)]
+    task: Annotated[str, Field(description="name, name@1.2.0, name@^1.2 or UUID", min_length=1, max_length=200)]
     include: Annotated[
         list[Part], Field(description="parts to show; all by default", default_factory=lambda: ["schemas", "source", "tests", "versions"])
     ]
@@ -82,9 +84,11 @@ async def _listed(ratchet: Ratchet, summary: TaskSummary, detail: Detail) -> dic
         "tags": list(summary.tags),
         "origin": summary.origin,
     }
+    row |= {"enabled": False} if not summary.enabled else {}
+    row |= {"remote": True} if summary.remote else {}
     if detail == "schemas":
         try:
-            task = await ratchet.catalog.resolve(f"{summary.uuid}@{summary.version}")
+            task = await ratchet.catalog.resolve(f"{summary.uuid}@{summary.version}", disabled=True)
         except RatchetError as error:
             row["hint"] = f"This task cannot run: {error.message}"
         else:
@@ -95,7 +99,7 @@ async def _listed(ratchet: Ratchet, summary: TaskSummary, detail: Detail) -> dic
 async def get_task(call: Call, arguments: GetTask) -> ToolResult:
     """Return one task; parts that are too long for a result are cut or left out, with a hint."""
     ratchet = await call.app.get()
-    task = await ratchet.catalog.resolve(arguments.task)
+    task = await ratchet.catalog.resolve(arguments.task, disabled=True)
     view: dict[str, Any] = {
         "name": task.name,
         "version": task.version,
@@ -104,6 +108,7 @@ async def get_task(call: Call, arguments: GetTask) -> ToolResult:
         "description": task.description,
         "tags": list(task.tags),
         "origin": task.origin,
+        "registry": _remembered(ratchet.catalog.summary(f"{task.uuid}@{task.version}")),
     }
     parts = _parts(ratchet, task)
     left_out: list[str] = []
@@ -120,6 +125,18 @@ async def get_task(call: Call, arguments: GetTask) -> ToolResult:
     if left_out:
         view["hint"] = f"Too long for one result, so left out: {', '.join(left_out)}. Ask for less with include."
     return success(view)
+
+
+def _remembered(summary: TaskSummary) -> dict[str, Any]:
+    """Return what the store remembers of a version; what it does not know is left out."""
+    facts: dict[str, Any] = {
+        "source": summary.source_kind,
+        "remote": summary.remote,
+        "enabled": summary.enabled,
+        "in_sync": summary.in_sync,
+    }
+    instants = {"created_at": summary.created_at, "updated_at": summary.updated_at, "validated_at": summary.validated_at}
+    return facts | {name: instant.isoformat(timespec="seconds") for name, instant in instants.items() if instant is not None}
 
 
 def _parts(ratchet: Ratchet, task: Task) -> dict[Part, dict[str, Any]]:
@@ -154,6 +171,7 @@ TOOLS: list[ToolSpec[Any]] = [
         output=schemas.result(
             {
                 **TASK_PROPERTIES,
+                "registry": schemas.OBJECT,
                 "source": schemas.STRING,
                 "tests": {"type": "array", "items": schemas.OBJECT},
                 "versions": {"type": "array", "items": schemas.STRING},

@@ -21,7 +21,7 @@ from ratchet_mcp.registry.remote.options import GitOptions
 
 READ_SECONDS = 60.0
 """Time for a command that reads what was fetched."""
-_STDERR_BYTES = 4000
+_STDERR_BYTES, _MOST_STDERR = 4000, 4 << 20
 _LOOK_SECONDS = 0.2
 _INHERITED = ("PATH", "SYSTEMROOT", "TMPDIR", "TEMP", "TMP", "SSL_CERT_FILE", "SSL_CERT_DIR")
 _SETTINGS = {
@@ -99,34 +99,42 @@ class Git:
             except OSError as error:
                 raise GitFailed(f"git could not be started: {error.strerror}") from None
             try:
-                self._await(process, out, seconds, max_output, grows, max_bytes)
+                self._await(process, (out, max_output), (err, _MOST_STDERR), seconds, grows, max_bytes)
             finally:
                 _end(process)
             if process.returncode != 0:
                 raise self._failed(arguments[0], process.returncode, _tail(err))
-            if out.seek(0, os.SEEK_END) > max_output:
-                raise GitFailed(f"git {arguments[0]} says more than {max_output} bytes")
             out.seek(0)
             return out.read()
 
     def _await(
-        self, process: subprocess.Popen[bytes], out: IO[bytes], seconds: float, max_output: int, grows: Path | None, max_bytes: int
+        self,
+        process: subprocess.Popen[bytes],
+        out: tuple[IO[bytes], int],
+        err: tuple[IO[bytes], int],
+        seconds: float,
+        grows: Path | None,
+        max_bytes: int,
     ) -> None:
         deadline = time.monotonic() + seconds
         while True:
             with suppress(subprocess.TimeoutExpired):
                 process.wait(max(0.001, min(_LOOK_SECONDS, deadline - time.monotonic())))
-                return
-            if os.fstat(out.fileno()).st_size > max_output:
-                raise GitFailed(f"the repository makes git say more than {max_output} bytes")
+            for stream, most in (out, err):
+                if os.fstat(stream.fileno()).st_size > most:
+                    raise GitFailed(f"the repository makes git say more than {most} bytes")
             if grows is not None and size_of(grows) > max_bytes:
                 raise GitFailed(f"the repository is larger than {max_bytes} bytes", hint="Raise config.max_bytes when that is right.")
+            if process.returncode is not None:
+                return
             if time.monotonic() >= deadline:
                 raise GitFailed(f"git did not end within {seconds:g} seconds", again=True)
 
     def _environment(self) -> dict[str, str]:
-        settings = {**_SETTINGS, f"protocol.{self.transport}.allow": "always"}
         options = self.options
+        settings = {**_SETTINGS, f"protocol.{self.transport}.allow": "always"}
+        # Should this process be killed while git works, git ends by itself.
+        settings |= {"http.lowSpeedLimit": "1", "http.lowSpeedTime": str(max(1, int(options.timeout_seconds)))}
         if self.transport == "https":
             header = self.credentials.basic(GIT_USER)
             if header is not None:
@@ -180,7 +188,7 @@ class Git:
     def _ssh(self) -> str:
         options = self.options
         words = ["ssh", "-oBatchMode=yes", "-oStrictHostKeyChecking=yes", "-oForwardAgent=no", "-oForwardX11=no", "-oPermitLocalCommand=no"]
-        words += ["-oClearAllForwardings=yes", "-oControlPath=none"]
+        words += ["-oClearAllForwardings=yes", "-oControlPath=none", "-oServerAliveInterval=15", "-oConnectTimeout=30"]
         if options.ssh_key_file is not None:
             words += [f"-oIdentityFile={options.ssh_key_file}", "-oIdentitiesOnly=yes"]
         if options.known_hosts_file is not None:
@@ -189,13 +197,14 @@ class Git:
 
     def _failed(self, command: str, status: int, said: str) -> GitFailed:
         told = self.credentials.redact(said).strip()
-        lines = [line for line in told.splitlines() if line.strip() and not line.startswith(("hint:", "warning:"))]
+        lines = [line for line in told.splitlines() if line.strip() and not line.startswith(_CHATTER)]
         text = " ".join(line.removeprefix("fatal: ").removeprefix("error: ").strip() for line in lines[-3:])[:500]
         text = "".join(char if char.isprintable() else " " for char in text)
         hint = next((hint for mark, hint in _HINTS if mark in told), None)
         return GitFailed(f"git {command}: {text or f'ended with status {status}'}", hint=hint, again=any(mark in told for mark in _AGAIN))
 
 
+_CHATTER = ("hint:", "warning:", "Please make sure", "and the repository exists", "fatal: Could not read from remote repository")
 _HINTS = (
     ("could not read Username", "The repository wants credentials: name the variable that holds a token in config.token_env."),
     ("Authentication failed", "The server refuses the credentials of config.token_env or config.password_env."),

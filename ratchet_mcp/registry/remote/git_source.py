@@ -26,8 +26,10 @@ from ratchet_mcp.tasks.definition import Task
 from ratchet_mcp.tasks.files import METADATA_FILES, TaskFiles, limit_of
 from ratchet_mcp.tasks.loading import load_files, load_metadata_of
 
-_BATCH = 2000
-_LFS = b"version https://git-lfs.github.com/spec/"
+SCAN_BYTES = 512 << 20
+"""How much of a repository is read, one part after the other, to list its tasks: their metadata, and whole ZIPs."""
+_BATCH, _BATCH_BYTES = 2000, 16 << 20
+_LFS = b"version https://git-lfs."
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +37,8 @@ class GitPlace:
     """One task in a repository. Two are equal when the files of the task are the same, in whatever commit."""
 
     source: str
-    path: str
+    location: str
     content: str
-    location: str = field(compare=False)
     _read: Callable[[Limits, str], Task] = field(compare=False, repr=False)
 
     def load(self, limits: Limits, origin: str) -> Task:
@@ -55,8 +56,9 @@ class GitSource:
         self.name, self.uri = name, uri.shown
         self.refresh_seconds = options.refresh_seconds if options.commit is None else None
         self._url, self._transport, self._options = uri.url, uri.transport, options
-        wanted = options.commit or options.tag or options.branch or ""
+        wanted = options.commit or options.tag or options.branch or "HEAD"
         kind = "commit" if options.commit else "tag" if options.tag else "branch" if options.branch else "head"
+        self._ref = wanted[:12] if options.commit else wanted
         self._folder = cache / "git" / key_of(uri.url, kind, wanted)
         self._home = self._folder / "home"
         self._repository = GitRepository(self._folder, uri.url, options)
@@ -94,9 +96,11 @@ class GitSource:
             candidates = list(find_candidates(self._repository.tree(git, commit, self._options.folder), self._options.depth))
             if len(candidates) > MAX_TASKS:
                 yield TaskProblem(self.name, self.uri, invalid(self.uri, f"there are more than {MAX_TASKS} tasks"))
-                candidates = candidates[:MAX_TASKS]
-            for start in range(0, len(candidates), _BATCH):
-                yield from self._scan(git, commit, candidates[start : start + _BATCH], limits)
+            for batch in _batches(candidates[:MAX_TASKS]):
+                if batch is None:
+                    yield TaskProblem(self.name, self.uri, invalid(self.uri, f"what tells of its tasks is over {SCAN_BYTES >> 20} MiB"))
+                else:
+                    yield from self._scan(git, commit, batch, limits)
         except (GitFailed, OSError) as error:
             hint = f"Check config.folder: {self._options.folder}." if self._options.folder else None
             yield TaskProblem(self.name, self.uri, self._failed(_told(error), hint=getattr(error, "hint", None) or hint))
@@ -105,7 +109,7 @@ class GitSource:
         blobs = [blob for each in candidates for blob in _metadata(each).values()]
         contents = self._repository.read(git, commit, blobs)
         for each in candidates:
-            location = self._location(commit, each.path)
+            location = self._location(each.path)
             if each.wrong is not None:
                 yield TaskProblem(self.name, location, invalid(location, each.wrong))
             elif each.archive is not None:
@@ -120,7 +124,7 @@ class GitSource:
                     yield Found(metadata, self._place(commit, each, location))
 
     def _scan_archive(self, git: Git, commit: str, each: Candidate, blob: Blob, limits: Limits) -> Iterator[Found | TaskProblem]:
-        location = self._location(commit, each.path)
+        location = self._location(each.path)
         try:
             with Archive(self._repository.read(git, commit, [blob])[blob.id], Path(each.path).stem) as archive:
                 for packed in archive.tasks:
@@ -137,9 +141,7 @@ class GitSource:
     # ------------------------------------------------------------ the tasks
     def _place(self, commit: str, each: Candidate, location: str, folder: str = "") -> GitPlace:
         key = f"{each.content}!{folder}"
-        return GitPlace(
-            self.name, each.path, key, location, lambda limits, origin: self._load(commit, each, folder, location, limits, origin)
-        )
+        return GitPlace(self.name, location, key, lambda limits, origin: self._load(commit, each, folder, location, limits, origin))
 
     def _load(self, commit: str, each: Candidate, folder: str, location: str, limits: Limits, origin: str) -> Task:
         if each.archive is not None:
@@ -173,10 +175,11 @@ class GitSource:
         path = each.path or self._options.folder or self._url.rstrip("/")
         return path.rpartition("/")[2].removesuffix(".git")
 
-    def _location(self, commit: str, path: str) -> str:
+    def _location(self, path: str) -> str:
+        """Return where a task is; it stays the same from commit to commit, so that the catalog knows the task again."""
         whole = "/".join(part for part in (self._options.folder, path) if part)
         scheme = "" if self.uri.startswith("git+") else "git+"
-        return f"{scheme}{self.uri}#{commit[:12]}" + (f":{whole}" if whole else "")
+        return f"{scheme}{self.uri}#{self._ref}" + (f":{whole}" if whole else "")
 
     # ------------------------------------------------------------ for people
     def facts(self) -> dict[str, Any]:
@@ -206,6 +209,24 @@ def _heads(each: Candidate) -> list[tuple[str, Blob]]:
 def _metadata(each: Candidate) -> dict[str, Blob]:
     """Return the metadata files of a candidate that are small enough to be read."""
     return {name: blob for name, blob in _heads(each) if each.wrong is None and blob.size <= limit_of(name, Limits())}
+
+
+def _batches(candidates: list[Candidate]) -> Iterator[list[Candidate] | None]:
+    """Yield candidates that are read together; None, and nothing more, when they are too much altogether."""
+    batch: list[Candidate] = []
+    total = of_batch = 0
+    for each in candidates:
+        size = sum(blob.size for blob in _metadata(each).values())
+        total += size + (each.archive.size if each.archive else 0)
+        if len(batch) >= _BATCH or of_batch + size > _BATCH_BYTES or total > SCAN_BYTES:
+            yield batch
+            batch, of_batch = [], 0
+        if total > SCAN_BYTES:
+            yield None
+            return
+        batch.append(each)
+        of_batch += size
+    yield batch
 
 
 def _oversized(name: str, limits: Limits) -> bytes:

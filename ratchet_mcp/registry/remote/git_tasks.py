@@ -66,7 +66,7 @@ def _is_reached(folder: str, homes: set[str], depth: int) -> bool:
 def _task(folder: str, files: dict[str, Blob]) -> Candidate:
     kept = {name: blob for name, blob in files.items() if is_wanted(name)}
     wrong = [f"{name} is a symbolic link, which is not followed in a repository" for name, blob in kept.items() if blob.link]
-    wrong += [f"the file name {ascii(name)} holds characters that cannot be shown" for name in kept if _is_hidden(name)]
+    wrong += [f"the file name {name!a} holds characters that cannot be shown" for name in kept if _is_hidden(name)]
     return Candidate(folder, kept, wrong=wrong[0] if wrong else None)
 
 

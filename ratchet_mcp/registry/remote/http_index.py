@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -31,17 +32,18 @@ from ratchet_mcp.tasks.problems import Problems
 
 PREFETCH_FAILURES = 5
 """How many ZIPs may fail before the others are left for later."""
+_PLAIN = re.compile(r"(?!.*//)[A-Za-z0-9][A-Za-z0-9._~/+%-]*")
+"""Relative URLs that need no parsing to be known as harmless."""
 
 
 @dataclass(frozen=True, slots=True)
 class HttpPlace:
-    """One version of a task behind an index. Two are equal when the index promises the same content for them."""
+    """One version of a task behind an index. Two are equal when the index promises the same content under the same name and version."""
 
     source: str
-    reference: str
     sha256: str
     folder: str
-    location: str = field(compare=False)
+    location: str
     _read: Callable[[Limits, str], Task] = field(compare=False, repr=False)
 
     def load(self, limits: Limits, origin: str) -> Task:
@@ -113,16 +115,23 @@ class HttpIndexSource:
 
     def scan(self, limits: Limits) -> Iterator[Found | TaskProblem]:
         """Yield the tasks of the index that was last fetched; nothing before the first time."""
+        seen: set[str] = set()
         for entry in self._entries(limits):
+            location = f"{self.uri}#{entry.reference}"
             if isinstance(entry, BadEntry):
-                yield TaskProblem(self.name, f"{self.uri}#{entry.reference}", entry.error)
-                continue
-            try:
-                url = str(self._fetcher.resolve(entry.url))
-            except FetchFailed as error:
-                yield TaskProblem(self.name, f"{self.uri}#{entry.reference}", self._failed(error.message, task=entry.reference))
-                continue
-            yield Found(entry.metadata, self._place(entry, url), entry.digest)
+                yield TaskProblem(self.name, location, entry.error)
+            elif entry.reference in seen:
+                twice = self._failed("the index lists this version twice; the first entry counts", task=entry.reference)
+                yield TaskProblem(self.name, f"{location} (again)", twice)
+            else:
+                seen.add(entry.reference)
+                try:
+                    if not _PLAIN.fullmatch(entry.url):
+                        self._fetcher.resolve(entry.url)
+                except FetchFailed as error:
+                    yield TaskProblem(self.name, location, self._failed(error.message, task=entry.reference))
+                else:
+                    yield Found(entry.metadata, self._place(entry, location), entry.digest)
 
     def _entries(self, limits: Limits) -> Iterator[IndexEntry | BadEntry]:
         if self._current is None:
@@ -135,36 +144,30 @@ class HttpIndexSource:
         for position, each in enumerate(raw):
             yield read_entry(each, position, limits)
 
-    def _place(self, entry: IndexEntry, url: str) -> HttpPlace:
-        shown = mask(url) + (f"!/{entry.folder}" if entry.folder else "")
-        location = f"{shown}#{entry.sha256[:12]}" if "?" in url else shown
+    def _place(self, entry: IndexEntry, location: str) -> HttpPlace:
         return HttpPlace(
-            self.name,
-            entry.reference,
-            entry.sha256,
-            entry.folder,
-            location,
-            lambda limits, origin: self._load(entry, url, location, limits, origin),
+            self.name, entry.sha256, entry.folder, location, lambda limits, origin: self._load(entry, location, limits, origin)
         )
 
     # ------------------------------------------------------------ the tasks
-    def _load(self, entry: IndexEntry, url: str, location: str, limits: Limits, origin: str) -> Task:
-        data = self._zip(entry, url)
+    def _load(self, entry: IndexEntry, location: str, limits: Limits, origin: str) -> Task:
+        data = self._zip(entry)
         task = load_files(_unpack(entry, data, limits, location), origin=origin, location=location, limits=limits)
         self._check_promises(entry, task)
         return task
 
-    def _zip(self, entry: IndexEntry, url: str) -> bytes:
+    def _zip(self, entry: IndexEntry) -> bytes:
         data = self._zips.get(entry.sha256)
         if data is not None:
             return data
         if entry.size > self._options.max_zip_bytes:
             raise self._failed(f"its ZIP has {entry.size} bytes, and at most {self._options.max_zip_bytes} are taken", task=entry.reference)
-        data = self._get(url, entry.size, {}, task=entry.reference).body
+        data = self._get(entry.url, entry.size, {}, task=entry.reference).body
         found = hashlib.sha256(data).hexdigest()
         if found != entry.sha256:
+            where = mask(str(self._fetcher.resolve(entry.url)))
             raise self._failed(
-                f"the index promises a ZIP with the SHA-256 {entry.sha256}, but {mask(url)} has {found}; it was thrown away",
+                f"the index promises a ZIP with the SHA-256 {entry.sha256}, but {where} has {found}; it was thrown away",
                 task=entry.reference,
                 hint="Tell whoever publishes the index. If the task was changed, the index must be written anew.",
                 promised=entry.sha256,
@@ -199,8 +202,8 @@ class HttpIndexSource:
                 return
             if not self._zips.has(entry.sha256):
                 try:
-                    self._zip(entry, str(self._fetcher.resolve(entry.url)))
-                except (SourceFailed, FetchFailed):
+                    self._zip(entry)
+                except SourceFailed:
                     patience -= 1
 
     # ------------------------------------------------------------ for people

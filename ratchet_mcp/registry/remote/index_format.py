@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -15,7 +15,6 @@ from ratchet_mcp.tasks.json_values import is_array, is_object
 from ratchet_mcp.tasks.metadata import INLINE_KEYS, Metadata, read_metadata
 from ratchet_mcp.tasks.problems import Problems
 from ratchet_mcp.tasks.reading import ReadError, decode, hidden_characters, read_json
-from ratchet_mcp.tasks.violations import shown
 
 FORMAT = "ratchet-index/1"
 _MAX_TOLD = 5
@@ -86,7 +85,7 @@ def read_entry(raw: Any, position: int, limits: Limits) -> IndexEntry | BadEntry
     return IndexEntry(metadata, raw["url"], raw["sha256"], raw["size"], raw.get("folder", "").strip("/"), raw.get("digest"))
 
 
-def write_index(entries: list[Mapping[str, Any]], title: str | None = None) -> str:
+def write_index(entries: Sequence[Mapping[str, Any]], title: str | None = None) -> str:
     """Return the text of an index with these entries."""
     head: dict[str, Any] = {"format": FORMAT, **({"title": title} if title else {})}
     return json.dumps({**head, "tasks": entries}, indent=2, ensure_ascii=False) + "\n"
@@ -121,4 +120,4 @@ def _path(error: Any) -> str:
 
 
 def _plain(text: str) -> str:
-    return shown(text)[1:-1] if hidden_characters(text) else text[:300]
+    return (ascii(text)[1:-1] if hidden_characters(text) else text)[:300]

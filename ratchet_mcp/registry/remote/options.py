@@ -15,7 +15,8 @@ from ratchet_mcp.settings.base import Section
 from ratchet_mcp.tasks.files import MAX_ZIP_BYTES
 from ratchet_mcp.tasks.reading import hidden_characters
 
-_SECRETS = ("token", "password", "secret", "api_key", "authorization", "auth", "credentials", "key")
+SECRETS = ("token", "password", "secret", "api_key", "authorization", "auth", "credentials", "key")
+"""Names that people give to options in which a secret would stand; there are none."""
 _REF = re.compile(r"(?!.*(?:\.\.|//|@\{|/\.))[A-Za-z0-9_][A-Za-z0-9_./+@#-]{0,199}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _HEADER = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,63}")
@@ -140,7 +141,7 @@ def _problem(name: str, model: type[Section], path: tuple[int | str, ...], kind:
     problem = {"key": f"registry.sources.{name}.config" + (f".{key}" if key else ""), "source": name}
     if kind != "extra_forbidden":
         return problem | {"message": message.removeprefix("Value error, ")}
-    if key.lower() in _SECRETS:
+    if key.lower() in SECRETS:
         return problem | {"message": "a secret never stands in the settings; name the variable that holds it: token_env or password_env"}
     near = get_close_matches(key, model.model_fields, 1)
     return problem | {"message": "there is no such option" + (f"; did you mean {near[0]}?" if near else "")}

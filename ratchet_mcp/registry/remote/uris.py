@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from typing import Literal
+from urllib.parse import unquote
 
 from ratchet_mcp.errors import SettingsInvalid
 from ratchet_mcp.tasks.reading import hidden_characters
@@ -65,17 +66,15 @@ def mask(uri: str) -> str:
     """Return a URI as it may be shown: without user names, passwords and queries. Never raises."""
     matched = _SCHEME.match(uri)
     if matched is None:
-        return re.sub(r"^[^/@\s]*:[^/\s]*@", "***@", uri)[:MAX_LENGTH]
-    scheme = matched[1]
-    rest, mark = re.split(r"[?#]", matched[2], maxsplit=1)[0], re.search(r"[?#]", matched[2])
+        return re.sub(r"^[^/@\s]*:[^/\s]*@", "", uri)[:MAX_LENGTH]
+    scheme, rest = matched[1], re.split(r"[?#]", matched[2], maxsplit=1)[0]
     authority, slash, path = rest.partition("/")
     user, at, host = authority.rpartition("@")
     if at:
-        authority = f"{user}@{host}" if scheme.lower().endswith("ssh") and ":" not in user else f"***@{host}"
+        authority = f"{user}@{host}" if scheme.lower().endswith("ssh") and ":" not in user else host
     elif not re.fullmatch(r"[^:]*|[^:]*:[0-9]*|\[[^]]*\](?::[0-9]*)?", authority) and "@" in path:
-        authority, slash, path = "***@" + path.rpartition("@")[2], "", ""
-    tail = "?…" if mark and mark.group() == "?" else ""
-    return f"{scheme}://{authority}{slash}{path}{tail}"[:MAX_LENGTH]
+        authority, slash, path = path.rpartition("@")[2], "", ""
+    return f"{scheme}://{authority}{slash}{path}"[:MAX_LENGTH]
 
 
 def _refuse_credentials(uri: str, scheme: str, rest: str) -> None:
@@ -103,7 +102,7 @@ def _http(uri: str, scheme: str) -> RemoteUri:
 def _git(uri: str, transport: str, rest: str) -> RemoteUri:
     if transport == "file":
         path = rest.removeprefix("localhost")
-        if not path.startswith("/") or "?" in path or "#" in path:
+        if not path.startswith("/") or "?" in path or "#" in path or hidden_characters(unquote(path)) or "\n" in unquote(path):
             raise _wrong(uri, "a local repository is named by its whole path: git+file:///srv/tasks.git")
         return RemoteUri("git", f"file://{path}", mask(uri), transport)
     if transport not in _GIT:

@@ -28,19 +28,25 @@ async def until(condition: Any) -> None:
 
 async def test_runs_share_the_slots_and_the_rest_wait_in_the_queue() -> None:
     host = RecordingHost()
+    done: list[RunOutcome] = []
+
     async with open_pool(max_workers=2) as pool, anyio.create_task_group() as group:
-        done: list[RunOutcome] = []
 
         async def one() -> None:
-            done.append(await pool.run(request("async () => { await new Promise((r) => setTimeout(r, 100)) }"), host))
+            done.append(await pool.run(request(OK), host))
 
-        for _ in range(6):
-            group.start_soon(one)
-        await until(lambda: pool.status()["running"] == 2)
-        assert 1 <= pool.status()["queued"] <= 4
-        await until(lambda: len(done) == 6)
-        assert max(outcome.queue_ms for outcome in done) > min(outcome.queue_ms for outcome in done)
-        assert len({outcome.worker_id for outcome in done}) == 2
+        async with anyio.create_task_group() as holders:
+            for _ in range(2):
+                holders.start_soon(pool.run, request(ENDLESS), host)
+            await until(lambda: pool.status()["running"] == 2)
+            for _ in range(4):
+                group.start_soon(one)
+            await until(lambda: pool.status()["queued"] == 4)
+            assert len([worker for worker in pool.status()["workers"] if worker["state"] == "busy"]) == 2
+            assert not done
+            holders.cancel_scope.cancel()
+        await until(lambda: len(done) == 4)
+    assert all(outcome.error is None and outcome.queue_ms > 0 for outcome in done)
 
 
 async def test_a_run_that_waits_too_long_for_a_worker_gets_a_queue_timeout() -> None:

@@ -35,8 +35,17 @@ async def remove(call: Call, arguments: Remove) -> dict[str, Any]:
 REMOVE = ToolSpec("remove", "Remove", "Removes.", Remove, {"type": "object"}, STOPS, remove)
 
 
+class Down:
+    """Services that never come up, and that nothing here needs."""
+
+    async def get(self) -> Any:
+        await anyio.sleep_forever()
+
+    up = get
+
+
 def server(**mcp: Any) -> RatchetServer:
-    return RatchetServer(None, Settings(mcp=McpSettings(**mcp), store=StoreSettings(url="sqlite://")), [REMOVE])  # type: ignore[arg-type]
+    return RatchetServer(Down(), Settings(mcp=McpSettings(task_tools="off", **mcp), store=StoreSettings(url="sqlite://")), [REMOVE])
 
 
 def answering(answer: Any, asked: list[Any] | None = None) -> Any:

@@ -24,6 +24,9 @@ class Broken:
     async def get(self) -> Any:
         raise self._reason
 
+    async def up(self) -> Any:
+        return await self.get()
+
 
 def server_with(reason: Exception) -> RatchetServer:
     return build(Broken(reason), Settings())
@@ -81,7 +84,7 @@ async def test_a_bad_cursor_is_a_protocol_error(era: str):
 
 async def test_an_unknown_resource_is_a_protocol_error(era: str):
     async with Client(server_with(RuntimeError()), mode=era) as client:
-        for uri in ("file:///etc/passwd", "execution://e/input", "execution://e"):
+        for uri in ("file:///etc/passwd", "execution://e/input", "execution://e", "task://a/b", "task://", "guide://task"):
             with pytest.raises(MCPError) as caught:
                 await client.read_resource(uri)
             assert caught.value.code == INVALID_PARAMS
@@ -96,10 +99,20 @@ async def test_a_server_that_stops_refuses_new_calls():
     assert server.calls == 0
 
 
-async def test_the_templates_of_executions_are_listed(era: str):
+async def test_the_templates_of_tasks_and_executions_are_listed(era: str):
     async with Client(server_with(RuntimeError()), mode=era) as client:
-        templates = (await client.list_resource_templates()).resource_templates
-    assert [template.uri_template for template in templates] == [f"execution://{{id}}/{part}" for part in ("output", "logs", "error")]
+        templates = {template.uri_template for template in (await client.list_resource_templates()).resource_templates}
+    parts = ("main.js", "input.schema.json", "output.schema.json", "tests")
+    assert templates == {"task://{name}", *(f"task://{{name}}@{{version}}/{part}" for part in parts)} | {
+        f"execution://{{id}}/{part}" for part in ("output", "logs", "error")
+    }
+
+
+@pytest.mark.parametrize("reason", [StoreFailed("The database cannot be opened."), RuntimeError("secret")])
+async def test_our_own_tools_and_prompts_are_listed_when_the_services_are_down(era: str, reason: Exception):
+    async with Client(server_with(reason), mode=era) as client:
+        assert "execute_task" in {tool.name for tool in (await client.list_tools()).tools}
+        assert "write_task" in {prompt.name for prompt in (await client.list_prompts()).prompts}
 
 
 def test_no_middleware_of_the_sdk_is_left():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import anyio
 import pytest
 from mcp import Client, MCPError
 from mcp.types import INVALID_PARAMS
@@ -16,13 +17,18 @@ from ratchet_mcp.settings.loader import load
 
 RUN_OR_CHANGE = {
     "execute_task", "run_javascript", "cancel_execution", "create_task", "edit_task", "delete_task", "test_task", "debug_task",
-    "import_tasks", "sync_registry",
+    "import_tasks", "sync_registry", "enable_task",
 }  # fmt: skip
+READ_IF_ASKED = {"validate_task"}
+"""Tools that a read-only server offers without the argument that makes them run code."""
 
 
 class Nowhere:
     async def get(self) -> Any:
         raise AssertionError("a refused call reached the services")
+
+    async def up(self) -> Any:
+        await anyio.sleep_forever()
 
 
 def server(**settings: Any) -> RatchetServer:
@@ -43,11 +49,21 @@ def test_a_read_only_server_offers_nothing_that_runs_or_changes():
     offered = names(server(read_only=True, toolsets=["core", "author", "admin"]))
     assert not offered & RUN_OR_CHANGE
     assert {"list_tasks", "get_task", "get_status", "list_executions", "server_status"} <= offered
-    assert offered == {tool.name for tool in ALL if tool.annotations.read_only_hint}
+    assert offered == {tool.name for tool in ALL if tool.annotations.read_only_hint} | READ_IF_ASKED
+
+
+@pytest.mark.parametrize("era", ["legacy", "2026-07-28"])
+async def test_a_read_only_server_validates_but_runs_no_tests(era: str):
+    async with Client(server(read_only=True), mode=era) as client:
+        [validate] = [tool for tool in (await client.list_tools()).tools if tool.name == "validate_task"]
+        assert "run_tests" not in validate.input_schema["properties"]
+        assert validate.annotations.read_only_hint
+        refused = await client.call_tool("validate_task", {"task": "add", "run_tests": True})
+    assert refused.is_error and "read-only" in refused.content[0].text
 
 
 def test_tools_say_truthfully_whether_they_run_or_change():
-    assert {tool.name for tool in ALL if not tool.annotations.read_only_hint} <= RUN_OR_CHANGE
+    assert {tool.name for tool in ALL if not tool.annotations.read_only_hint} == RUN_OR_CHANGE | READ_IF_ASKED
 
 
 @pytest.mark.parametrize("era", ["legacy", "2026-07-28"])

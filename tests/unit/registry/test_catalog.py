@@ -85,12 +85,60 @@ async def test_a_missing_version_lists_those_that_are_there(tmp_path: Path) -> N
     assert caught.value.details["versions"] == ["1.0.0"]
 
 
-@pytest.mark.parametrize("version", ["^1.0", "~1", "1.x", "latest", "*", "", "1"])
-async def test_a_version_range_is_refused_with_the_versions(tmp_path: Path, version: str) -> None:
+@pytest.mark.parametrize(
+    ("wanted", "version"),
+    [
+        ("latest", "2.0.0"),
+        (" latest ", "2.0.0"),
+        ("^1.2", "1.10.0"),
+        ("~1.2", "1.2.5"),
+        ("1.x", "1.10.0"),
+        ("1", "1.10.0"),
+        ("*", "2.0.0"),
+        (">=1 <2", "1.10.0"),
+        ("1.0 - 1.2", "1.2.5"),
+        ("^0.1 || ^1.2", "1.10.0"),
+        ("<1", "0.1.0"),
+        ("^3.0.0-rc.1", "3.0.0-rc.2"),
+        ("3.0.0-rc.1", "3.0.0-rc.1"),
+    ],
+)
+async def test_a_range_means_its_newest_version(tmp_path: Path, wanted: str, version: str) -> None:
+    for each in ("0.1.0", "1.2.0", "1.2.5", "1.10.0", "2.0.0", "3.0.0-rc.1", "3.0.0-rc.2"):
+        add(tmp_path, each, name="greet", version=each, uuid=ONE)
+    catalog = await open_catalog(tmp_path)
+    assert (await catalog.resolve(f"greet@{wanted}")).version == version
+    assert (await catalog.resolve(f"{ONE}@{wanted}")).version == version
+    assert catalog.summary(f"greet@{wanted}").version == version
+
+
+@pytest.mark.parametrize("wanted", ["^2", "~1.9", "3.x", ">=1.0.1", "<1", "1.0.0 - 1.0.0 || >5", "^1.0.0-rc"])
+async def test_a_range_that_nothing_is_in_lists_the_versions(tmp_path: Path, wanted: str) -> None:
+    add(tmp_path, "a", name="greet", version="1.0.0-alpha")
+    with pytest.raises(TaskNotFound, match="no version") as caught:
+        await (await open_catalog(tmp_path)).resolve(f"greet@{wanted}")
+    assert caught.value.details["versions"] == ["1.0.0-alpha"]
+
+
+@pytest.mark.parametrize(
+    "wanted", ["", " ", "newest", "^x.y", "=>1", ">=1,<2", "1.2.3.4", "||", "^1 ||", "\uff11", "^" * 500, "(" * 100, "1" * 500, "^1\x00"]
+)
+async def test_what_is_neither_version_nor_range_is_refused(tmp_path: Path, wanted: str) -> None:
     add(tmp_path, "a", name="greet", version="1.0.0")
-    with pytest.raises(InvalidArgument, match="not supported") as caught:
-        await (await open_catalog(tmp_path)).resolve(f"greet@{version}")
-    assert "greet@1.0.0" in (caught.value.hint or "")
+    with pytest.raises((InvalidArgument, TaskNotFound)) as caught:
+        await (await open_catalog(tmp_path)).resolve(f"greet@{wanted}")
+    assert "greet@1.0.0" in (caught.value.hint or "") or caught.value.details["versions"] == ["1.0.0"]
+    assert len(caught.value.message) < 300
+
+
+async def test_a_range_over_two_tasks_of_one_name_is_ambiguous(tmp_path: Path) -> None:
+    add(tmp_path / "first", "a", name="greet", version="1.0.0", uuid=ONE)
+    add(tmp_path / "second", "a", name="greet", version="1.1.0", uuid=TWO)
+    add(tmp_path / "second", "b", name="greet", version="2.0.0", uuid=TWO)
+    catalog = await open_catalog(tmp_path / "first", tmp_path / "second")
+    with pytest.raises(AmbiguousTask):
+        await catalog.resolve("greet@^1")
+    assert (await catalog.resolve("greet@2.x")).uuid == UUID(TWO)
 
 
 async def test_the_earlier_source_wins_and_the_later_is_reported(tmp_path: Path) -> None:
@@ -99,7 +147,7 @@ async def test_the_earlier_source_wins_and_the_later_is_reported(tmp_path: Path)
     catalog = await open_catalog(tmp_path / "first", tmp_path / "second")
     assert (await catalog.resolve("greet")).title == "First"
     [problem] = catalog.problems
-    assert (problem.source, "already there" in problem.error.message) == ("second", True)
+    assert (problem.source, "already there" in problem.error.message, problem.warning) == ("second", True, True)
 
 
 async def test_one_name_for_two_tasks_is_ambiguous(tmp_path: Path) -> None:

@@ -1,5 +1,5 @@
 // Build the realm's own kit. `parts` are the other files of this folder, `host` the functions of host.py.
-(parts, log, progress, call, startTimer, clearTimer, random, parseUrl, queued, cancel, wait, toUtf8, fromUtf8, happens) => {
+(parts, log, progress, call, startTimer, clearTimer, random, parseUrl, queued, observed, cancel, wait, toUtf8, fromUtf8, happens) => {
   'use strict';
 
   // Text that the host marked so that it is copied, see host.py.
@@ -26,6 +26,7 @@
       startTimer: (number, milliseconds) => { startTimer(number, milliseconds); },
       clearTimer: (number) => { clearTimer(number); },
       queued: () => queued(),
+      observed: (kind, text) => { observed(kind, text); }, // in debugging workers only
       random: (count) => own(`${random(count)}`),
       parseUrl: (url, base, changed, value) => own(`${parseUrl(url, base, changed, value) || ''}`),
       happens: (kind, number) => Number(happens(kind, number)),

@@ -1,0 +1,49 @@
+"""Starting a run for a client, waiting for it, and telling what failed."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+import anyio
+
+from ratchet_mcp.errors import RatchetError
+from ratchet_mcp.mcp.long_output import ALL_LINES, lines_that_fit
+from ratchet_mcp.mcp.progress import ProgressRelay, wanted
+from ratchet_mcp.mcp.results import describe
+
+if TYPE_CHECKING:
+    from ratchet_mcp.app import Ratchet
+    from ratchet_mcp.engine.run import ProgressUpdate
+    from ratchet_mcp.execution.models import Execution
+    from ratchet_mcp.execution.service import Handle
+    from ratchet_mcp.mcp.tools.spec import Call
+
+OnProgress = Callable[["ProgressUpdate"], None] | None
+LOG_TAIL = 20
+
+
+async def run_and_wait(call: Call, start: Callable[[OnProgress], Awaitable[Handle]], seconds: float) -> Execution:
+    """Start a run and wait for it. When the client cancels the call, the run is killed."""
+    relay = ProgressRelay(call.context) if wanted(call.context) else None
+    handle = await start(relay.take if relay else None)
+    try:
+        return await (relay.during(handle.wait(seconds)) if relay else handle.wait(seconds))
+    except anyio.get_cancelled_exc_class():
+        handle.cancel("The client cancelled the request.")
+        raise
+
+
+async def failure_text(ratchet: Ratchet, execution: Execution, error: dict[str, Any]) -> str:
+    """Tell what failed, where, what to change, and the end of the console output."""
+    parts = [f"{execution.task}@{execution.version} {execution.status.value.replace('_', ' ')}.", describe(error)]
+    try:
+        lines = await ratchet.executions.logs(execution.id, 0, ALL_LINES)
+    except RatchetError as unreadable:
+        parts.append(f"Console output could not be read: {unreadable.message}")
+        lines = []
+    if lines:
+        tail = lines_that_fit(lines[-LOG_TAIL:], 4_000, newest=True)
+        parts.append(f"Console output (last {len(tail)} of {len(lines)} lines):")
+        parts += [f"[{line['level']}] {line['message']}" for line in tail]
+    return "\n".join(parts)

@@ -1,0 +1,17 @@
+"""A store for the registry's tests."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from ratchet_mcp.settings import StoreSettings
+from ratchet_mcp.store.store import Store
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    async with Store.open(StoreSettings(url=f"sqlite:///{tmp_path}/ratchet.db")) as opened:
+        yield opened

@@ -1,0 +1,114 @@
+"""Sources over TLS: who is not trusted is not asked for tasks."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import stamina
+from certificates import make_certificate
+from git_repositories import Repository
+from git_server import serve_git
+from index_server import IndexServer, index_server, task_files
+
+from ratchet_mcp.errors import SourceFailed
+from ratchet_mcp.registry.remote import open_remote
+from ratchet_mcp.registry.source import Found, Source
+from ratchet_mcp.settings import Limits, RegistrySettings, SourceSettings
+
+LIMITS = Limits()
+SECRET = "s3cret-t0ken"
+
+
+@pytest.fixture(autouse=True)
+def no_pauses() -> Iterator[None]:
+    """Retry at once."""
+    with stamina.set_testing(True, attempts=10, cap=True):
+        yield
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    return make_certificate(tmp_path_factory.mktemp("tls"))
+
+
+@pytest.fixture
+def server(certificate: tuple[Path, Path]) -> Iterator[IndexServer]:
+    with index_server(certificate) as running:
+        yield running
+
+
+@pytest.fixture
+def opened(tmp_path: Path) -> Callable[..., Source]:
+    def source(uri: str, **config: Any) -> Source:
+        return open_remote(SourceSettings(name="tls", uri=uri, config=config), RegistrySettings(cache_folder=tmp_path / "cache"), LIMITS)
+
+    return source
+
+
+def test_an_index_is_read_when_its_certificate_is_trusted(
+    server: IndexServer, opened: Callable[..., Source], certificate: tuple[Path, Path]
+) -> None:
+    server.add()
+    source = opened(server.index_url, ca_file=str(certificate[0]))
+    assert source.refresh()
+    (each,) = source.scan(LIMITS)
+    assert isinstance(each, Found)
+    assert each.place.load(LIMITS, "tls").name == "double"
+
+
+def test_an_index_with_an_unknown_certificate_is_refused(server: IndexServer, opened: Callable[..., Source]) -> None:
+    with pytest.raises(SourceFailed, match="certificate verify failed"):
+        opened(server.index_url).refresh()
+    assert not server.requests
+
+
+def test_an_index_never_leads_from_https_to_http(
+    server: IndexServer, opened: Callable[..., Source], certificate: tuple[Path, Path]
+) -> None:
+    with index_server() as plain:
+        plain.add()
+        server.redirect("/index.json", plain.index_url)
+        with pytest.raises(SourceFailed, match="down to http"):
+            opened(server.index_url, ca_file=str(certificate[0])).refresh()
+        assert not plain.requests
+
+
+def test_a_repository_over_https_with_a_token(
+    server: IndexServer, opened: Callable[..., Source], certificate: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repository = Repository(tmp_path / "repository")
+    repository.task("tasks/double", task_files())
+    commit = repository.commit()
+    serve_git(server, repository.path / ".git", "me", SECRET)
+    monkeypatch.setenv("TASKS_TOKEN", SECRET)
+    uri = f"git+{server.url}/git/tasks.git"
+    trusted = {"ca_file": str(certificate[0])}
+    for config in ({}, {"commit": commit}):
+        source = opened(uri, token_env="TASKS_TOKEN", username="me", **trusted, **config)
+        assert source.refresh()
+        assert [each.place.load(LIMITS, "tls").name for each in source.scan(LIMITS) if isinstance(each, Found)] == ["double"]
+    for config, told in (
+        ({"token_env": "TASKS_TOKEN", "username": "me"}, "certificate"),
+        (
+            {"token_env": "TASKS_TOKEN", "username": "other", **trusted},
+            "Authentication failed|could not read Username|terminal prompts disabled",
+        ),
+        (trusted, "could not read Username|terminal prompts disabled"),
+    ):
+        with pytest.raises(SourceFailed, match=told) as caught:
+            opened(uri, branch="main", attempts=1, **config).refresh()
+        assert SECRET not in json.dumps(caught.value.to_dict())
+    assert not [file for file in (tmp_path / "cache").rglob("*") if file.is_file() and SECRET.encode() in file.read_bytes()]
+
+
+def test_git_does_not_follow_redirects(server: IndexServer, opened: Callable[..., Source], certificate: tuple[Path, Path]) -> None:
+    with index_server() as elsewhere:
+        server.redirect("/tasks.git/info/refs?service=git-upload-pack", f"{elsewhere.url}/tasks.git/info/refs?service=git-upload-pack")
+        with pytest.raises(SourceFailed):
+            opened(f"git+{server.url}/tasks.git", ca_file=str(certificate[0]), attempts=1).refresh()
+        assert not elsewhere.requests
+    assert server.requests
