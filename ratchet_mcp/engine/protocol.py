@@ -7,7 +7,8 @@ type                  direction  fields
 ====================  =========  ==================================================================
 ``ready``             to us      ``worker``, ``isolation``, ``missing``, ``pid``, ``python``
 ``start_failed``      to us      ``message``
-``execute``           to worker  ``id``, ``digest``, ``script?``, ``forget?``, ``input``, ``context``, ``limits``, ``course?``, ``secrets?``, ``observe?``
+``execute``           to worker  ``id``, ``digest``, ``script?``, ``forget?``, ``input``, ``context``, ``limits``, ``course?``,
+                                 ``secrets?``, ``observe?``
 ``host_call``         to us      ``id``, ``call``, ``method``, ``arguments`` (JSON text)
 ``host_cancel``       to us      ``id``, ``call``: the task gave the call up; no answer is expected
 ``host_result``       to worker  ``id``, ``call``, ``ok``, ``value`` (JSON text)
