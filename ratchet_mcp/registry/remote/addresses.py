@@ -1,42 +1,22 @@
-"""To which addresses a source may connect. The address that is checked is the one that is connected to, so DNS cannot rebind it."""
+"""To which addresses a source may connect. The address that is checked is the one that is connected to, so DNS cannot rebind it.
+
+Which addresses are public is decided where it is decided for tasks: in `egress.addresses`.
+"""
 
 from __future__ import annotations
 
-import socket
 import ssl
 import time
 from collections.abc import Callable, Iterable
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import Any
 
 import httpcore
 
+from ratchet_mcp.egress.addresses import AddressRefused, is_metadata, is_public, resolve
+
+__all__ = ["AddressRefused", "Guard", "Resolve", "TimedStream", "is_public", "resolve"]
+
 Resolve = Callable[[str, int], list[str]]
-_TRANSLATED = (IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/48"))
-_TUNNELS = (IPv6Network("2002::/16"), IPv6Network("2001::/32"))
-
-
-class AddressRefused(Exception):
-    """The host has no address that this source may connect to."""
-
-
-def is_public(address: str) -> bool:
-    """Tell whether an IP address belongs to the public internet: not loopback, private, link-local, shared, multicast or a tunnel."""
-    parsed: IPv4Address | IPv6Address = ip_address(address.partition("%")[0])
-    if isinstance(parsed, IPv6Address):
-        if parsed.ipv4_mapped is not None:
-            parsed = parsed.ipv4_mapped
-        elif parsed in _TRANSLATED[0]:
-            parsed = IPv4Address(int(parsed) & 0xFFFF_FFFF)
-        elif parsed in _TRANSLATED[1] or any(parsed in network for network in _TUNNELS):
-            return False
-    return parsed.is_global and not parsed.is_multicast
-
-
-def resolve(host: str, port: int) -> list[str]:
-    """Return the addresses of a host as the system gives them. Raises `OSError`."""
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
 class Guard(httpcore.NetworkBackend):
@@ -91,25 +71,31 @@ class Guard(httpcore.NetworkBackend):
         return host.lower() == home_host and (port == home_port or (home_port == 80 and port == 443))
 
     def _allowed(self, host: str, port: int, addresses: list[str]) -> list[str]:
-        public = [address for address in addresses if is_public(address)]
+        """Return the addresses if the source may connect to them; one that it may not keeps it away from all. Raises `AddressRefused`."""
+        inner = [address for address in addresses if not is_public(address)]
+        shown = ", ".join(inner[:4])
         if self.is_home(host, port):
             if self.private is None and addresses:
-                self.private = not public
+                self.private = bool(inner)
             if self.private:
-                return addresses
-            if addresses and not public:
+                return [address for address in addresses if self._may_be_home(address)]
+            if inner:
                 raise AddressRefused(
-                    f"the host {host} has only private addresses ({', '.join(addresses[:4])}), and this source may not use those; "
+                    f"the host {host} has private addresses ({shown}), and this source may not use those; "
                     "when that is right, set config.private to true"
                 )
-            return public
+            return addresses
         if self.private:
             raise AddressRefused(f"a source in a private network stays on its own host; {host}:{port} is another")
-        if addresses and not public:
-            raise AddressRefused(
-                f"{host} is a private address ({', '.join(addresses[:4])}), and a source on the internet may not lead there"
-            )
-        return public
+        if inner:
+            raise AddressRefused(f"{host} is a private address ({shown}), and a source on the internet may not lead there")
+        return addresses
+
+    def _may_be_home(self, address: str) -> bool:
+        """Tell whether the source's own host may have this address: a name never leads to the credentials of a cloud's machine."""
+        if is_metadata(address) and address != self._home[0].strip("[]"):
+            raise AddressRefused(f"the host {self._home[0]} has an address of cloud metadata ({address})", "cloud metadata")
+        return True
 
 
 class TimedStream(httpcore.NetworkStream):

@@ -7,6 +7,7 @@ from typing import Any
 import httpcore
 import pytest
 
+from ratchet_mcp.egress import addresses as egress
 from ratchet_mcp.registry.remote.addresses import AddressRefused, Guard, is_public
 
 PUBLIC = "93.184.216.34"
@@ -39,13 +40,16 @@ PUBLIC = "93.184.216.34"
         "64:ff9b::a9fe:a9fe",
         "2002:7f00:1::",
         "2001:0:7f00:1::",
+        "::ffff:8.8.8.8",
+        "168.63.129.16",
+        "fec0::1",
     ],
 )
 def test_addresses_that_are_not_of_the_internet(address: str) -> None:
     assert not is_public(address)
 
 
-@pytest.mark.parametrize("address", [PUBLIC, "8.8.8.8", "2606:2800:220:1::1", "::ffff:8.8.8.8", "64:ff9b::808:808"])
+@pytest.mark.parametrize("address", [PUBLIC, "8.8.8.8", "2606:2800:220:1::1", "64:ff9b::808:808"])
 def test_addresses_of_the_internet(address: str) -> None:
     assert is_public(address)
 
@@ -84,10 +88,30 @@ def test_a_name_that_turns_from_public_to_private_is_refused() -> None:
     assert net.connected == [PUBLIC]
 
 
-def test_private_addresses_among_public_ones_are_left_out() -> None:
-    net = Net(example_com=["127.0.0.1", PUBLIC])
-    net.guard("example.com").connect_tcp("example.com", 443)
+def test_one_private_address_keeps_a_source_away_from_the_host() -> None:
+    net = Net(example_com=[PUBLIC], mixed_example=[PUBLIC, "127.0.0.1"])
+    guard = net.guard("example.com")
+    guard.connect_tcp("example.com", 443)
+    net.names["example.com"] = [PUBLIC, "10.0.0.1"]
+    for host in ("example.com", "mixed.example"):
+        with pytest.raises(AddressRefused, match="private"):
+            guard.connect_tcp(host, 443)
     assert net.connected == [PUBLIC]
+
+
+def test_sources_and_tasks_share_one_guard() -> None:
+    assert is_public is egress.is_public
+    assert AddressRefused is egress.AddressRefused
+
+
+def test_a_private_name_never_leads_to_cloud_metadata() -> None:
+    net = Net(index_example=["10.0.0.7"])
+    guard = net.guard("index.example", private=True)
+    guard.connect_tcp("index.example", 443)
+    net.names["index.example"] = ["169.254.169.254"]
+    with pytest.raises(AddressRefused, match="metadata"):
+        guard.connect_tcp("index.example", 443)
+    assert net.connected == ["10.0.0.7"]
 
 
 @pytest.mark.parametrize("target", ["127.0.0.1", "169.254.169.254", "inside.example.com", "0x7f.1", "::1"])
