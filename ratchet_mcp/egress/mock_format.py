@@ -83,19 +83,21 @@ class MockFormat:
         return f"{self.method or 'any method'} {self.url}"[:120]
 
 
-def read_mocks(raw: Any, file: str) -> tuple[list[MockFormat], bool]:
-    """Return the mocks, and whether other requests reach the network. Raises `TaskInvalid`."""
+def read_mocks(raw: Any, file: str, path: str = "$", name: str = "mock") -> tuple[list[MockFormat], bool]:
+    """Return the mocks, and whether other requests reach the network. Raises `TaskInvalid`.
+
+    `path` is where they stand in the file, `name` what errors of requests call them.
+    """
     problems = Problems()
-    reader = _Reader(problems, file)
-    mocks, live = reader.read(raw)
+    mocks, live = _Reader(problems, file, path, name).read(raw)
     if problems:
         raise problems.error(f"The mocks of {file}", file)
     return mocks, live
 
 
 class _Reader:
-    def __init__(self, problems: Problems, file: str) -> None:
-        self._problems, self._file = problems, file
+    def __init__(self, problems: Problems, file: str, root: str, name: str) -> None:
+        self._problems, self._file, self._root, self._name = problems, file, root, name
 
     def read(self, raw: Any) -> tuple[list[MockFormat], bool]:
         if raw is None:
@@ -139,7 +141,7 @@ class _Reader:
         if match == "exact":
             url = self._exact(url, path)
         return MockFormat(
-            place=f"mock{path[1:]}",
+            place=f"{self._name}{path[1:]}",
             url=url,
             match=match,
             method=self._method(raw.get("method"), path),
@@ -295,7 +297,7 @@ class _Reader:
                 self._wrong(f"{path}.{key[:60]}", f"unknown key {shown(key)}{did_you_mean(key, keys)}")
 
     def _wrong(self, path: str, message: str) -> None:
-        self._problems.add(self._file, message, path=path)
+        self._problems.add(self._file, message, path=self._root + path[1:])
 
 
 def _phrase(status: int) -> str:

@@ -39,14 +39,21 @@ class Mocks:
     _used: list[_Used] = field(default_factory=list[_Used])
 
     @classmethod
-    def read(cls, raw: object, file: str = "mock") -> Mocks:
-        """Read `mock` of a test case, or the content of a mock file; None has no mocks. Raises `TaskInvalid` that names each mistake."""
-        mocks, live = read_mocks(raw, file)
+    def read(cls, raw: object, file: str = "mock", path: str = "$", name: str = "mock") -> Mocks:
+        """Read `mock` of a test case, or the content of a mock file; None has no mocks. Raises `TaskInvalid` that names each mistake.
+
+        `path` is where they stand in the file, `name` what errors of requests call them.
+        """
+        mocks, live = read_mocks(raw, file, path, name)
         return cls(live, [_Used(mock) for mock in mocks])
 
     def fresh(self) -> Mocks:
         """Return the same mocks for another run, with every sequence at its start."""
         return Mocks(self.live, [_Used(used.mock) for used in self._used])
+
+    def then(self, others: Mocks) -> Mocks:
+        """Return these mocks with others behind them: they answer what these do not."""
+        return Mocks(self.live or others.live, [*self.fresh()._used, *others.fresh()._used])
 
     @property
     def unused(self) -> list[str]:

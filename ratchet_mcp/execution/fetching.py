@@ -49,11 +49,15 @@ class Fetches:
             live.network = network
         return live.network
 
-    async def network_of(self, task: Task, limits: RunLimits, caller: RunNetwork | None = None) -> RunNetwork:
-        """Return the network that the settings give a run of a task, or that of its `caller`. Raises `NetworkDenied` when there is none."""
+    async def egress(self) -> Egress:
+        """Return the service that reaches the network. Raises `NetworkDenied` when there is none."""
         if self._open_egress is None:
             raise NetworkDenied("This server gives tasks no network.", hint="Pass the data in as input.", details={"host": None})
-        egress = await self._open_egress()
+        return await self._open_egress()
+
+    async def network_of(self, task: Task, limits: RunLimits, caller: RunNetwork | None = None) -> RunNetwork:
+        """Return the network that the settings give a run of a task, or that of its `caller`. Raises `NetworkDenied` when there is none."""
+        egress = await self.egress()
         return egress.for_run(task, limits) if caller is None else egress.for_called(caller, task)
 
 

@@ -37,6 +37,7 @@ from ratchet_mcp.settings import Settings
 from ratchet_mcp.tasks.definition import Task
 
 if TYPE_CHECKING:
+    from ratchet_mcp.egress.mocks import Mocks
     from ratchet_mcp.egress.service import RunNetwork
     from ratchet_mcp.registry.catalog import Catalog
     from ratchet_mcp.store.store import Store
@@ -121,6 +122,11 @@ class Executions:
         live.execution.input = input
         self._launch(live, prepared)
         return Handle(live)
+
+    async def mocked_network(self, task: Task, mocks: Mocks, timeout_seconds: float | None = None) -> RunNetwork:
+        """Return a network for one run of a task in which mocks answer; give it to `start`, or close it. Raises `NetworkDenied`."""
+        limits = run_limits(self._settings.limits, task_seconds=task.timeout_seconds, asked_seconds=timeout_seconds)
+        return (await self._fetches.egress()).for_run(task, limits, mocks=mocks)
 
     async def start_nested(self, task: Task, input: Any, *, parent: Live, seconds: float, course: Course | None = None) -> Live:
         """Start a run for a running task, as its principal and within `seconds`. Raises what `start` raises."""

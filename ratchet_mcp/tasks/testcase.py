@@ -39,7 +39,7 @@ class TestCase:
 
     `has_output` tells a missing `expected_output` (any output will do) from an expected `null`. `match` says how the output is compared:
     `subset` (objects may have more members), `exact`, or `schema` (`expected_output` is a JSON Schema; without it
-    the task's own output schema is enough). `mock` is kept as it was written.
+    the task's own output schema is enough). `mock` is kept as it was written. `path` is where the case stands in its file.
     """
 
     __test__ = False  # it is no test class of pytest
@@ -54,6 +54,7 @@ class TestCase:
     should_fail: bool = False
     mock: Any = None
     file: str = ""
+    path: str = "$"
 
 
 def read_tests(raw: Any, file: str, name: str, problems: Problems, path: str = "$") -> list[TestCase]:
@@ -115,6 +116,7 @@ class _Case:
             should_fail=should_fail,
             mock=self._raw.get("mock"),
             file=self._file,
+            path=self._path,
         )
         if case.has_output and (case.should_fail or case.expected_error):
             self._wrong("expected_output", "a run that fails has no output; leave out either expected_output or the expected failure")

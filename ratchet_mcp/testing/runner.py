@@ -22,6 +22,8 @@ from ratchet_mcp.testing.diff import unified
 from ratchet_mcp.testing.report import TestReport, TestResult
 
 if TYPE_CHECKING:
+    from ratchet_mcp.egress.mocks import Mocks
+    from ratchet_mcp.egress.service import RunNetwork
     from ratchet_mcp.execution.service import Executions, Handle
     from ratchet_mcp.registry.catalog import Catalog
     from ratchet_mcp.settings import Settings
@@ -37,7 +39,6 @@ KEPT = 64 << 10
 """Characters of an output that its result keeps."""
 
 TOO_LONG = "The output is too long to be shown here; the execution has it."
-NO_MOCKS = "This test has a mock, which this version does not use: a task cannot reach the network, and fetch fails."
 STOPPED = "The time for the tests was up."
 
 
@@ -61,16 +62,18 @@ class Testing:
         on_result: OnResult | None = None,
         principal: Principal = LOCAL,
         seconds: float | None = None,
+        mocks: Mocks | None = None,
     ) -> TestReport:
         """Run `tests`, or all of the task, at most `parallel` at the same time and never more than there are workers.
 
         A run that fails in any way, also by a limit, is a failed test. `on_result` gets each result when it is there; the report has them
         in the order of the tests. After `seconds` the runs under way are killed; their tests, and those that had not begun, are
-        `not_run`. Raises `TaskSyntaxError` and `TaskInvalid` when the task cannot run at all.
+        `not_run`. `mocks` answer the requests that a test's own mocks do not. Raises `TaskSyntaxError` and `TaskInvalid` when the task
+        cannot run at all.
         """
         cases = list(task.tests if tests is None else tests)
         await anyio.to_thread.run_sync(_prepare, task)
-        session = _Session(self._executions, task, coverage, on_result, principal)
+        session = _Session(self._executions, task, coverage, on_result, principal, mocks)
         began = time.perf_counter()
         numbered = iter(enumerate(cases))
         with anyio.move_on_after(seconds):
@@ -88,12 +91,20 @@ class Testing:
 class _Session:
     """The tests of one task while they run."""
 
-    def __init__(self, executions: Executions, task: Task, coverage: bool, on_result: OnResult | None, principal: Principal) -> None:
+    def __init__(
+        self,
+        executions: Executions,
+        task: Task,
+        coverage: bool,
+        on_result: OnResult | None,
+        principal: Principal,
+        mocks: Mocks | None,
+    ) -> None:
         self.results: dict[int, TestResult] = {}
         self._executions, self._task, self._principal = executions, task, principal
         self._observe = Observation(coverage=True) if coverage else None
         self.observed: list[Observed] = []
-        self._on_result = on_result
+        self._on_result, self._mocks = on_result, mocks
 
     async def work(self, cases: Iterator[tuple[int, TestCase]]) -> None:
         """Take one test after the other until none is left."""
@@ -106,9 +117,8 @@ class _Session:
     async def _test(self, case: TestCase) -> TestResult:
         began = time.perf_counter()
         try:
-            handle = await self._executions.start(
-                self._task, case.input, origin=Origin.TEST, principal=self._principal, observe=self._observe
-            )
+            network = await self._network(case)
+            handle = await self._start(case, network)
             execution = await self._end_of(handle)
         except RatchetError as error:
             result = await anyio.to_thread.run_sync(_judge, case, None, error)
@@ -117,9 +127,29 @@ class _Session:
         result = await anyio.to_thread.run_sync(_judge, case, execution.output, error)
         if not result.passed:
             lines = await self._executions.logs(execution.id, 0, MOST_LINES)
-            result = replace(result, lines=lines[-LINES_KEPT:], note=NO_MOCKS if case.mock is not None else result.note)
+            result = replace(result, lines=lines[-LINES_KEPT:])
+        unused = network.mocks.unused if network.mocks is not None and case.mock is not None else []
+        if unused:
+            never = f"No request was answered by {', '.join(unused[:5])}{', …' if len(unused) > 5 else ''}."
+            result = replace(result, note=f"{result.note} {never}" if result.note else never)
         duration = execution.run_ms if execution.run_ms is not None else execution.total_ms or 0.0
         return replace(result, duration_ms=round(duration, 2), execution_id=execution.id)
+
+    async def _network(self, case: TestCase) -> RunNetwork:
+        """Return the network of a test: its mocks, which answer nothing when it has none. Raises `TaskInvalid`."""
+        from ratchet_mcp.egress.mocks import Mocks
+
+        mocks = Mocks.read(case.mock, case.file or "tests", f"{case.path}.mock")
+        return await self._executions.mocked_network(self._task, mocks if self._mocks is None else mocks.then(self._mocks))
+
+    async def _start(self, case: TestCase, network: RunNetwork) -> Handle:
+        try:
+            return await self._executions.start(
+                self._task, case.input, origin=Origin.TEST, principal=self._principal, observe=self._observe, network=network
+            )
+        except BaseException:
+            await network.close()
+            raise
 
     async def _end_of(self, handle: Handle) -> Execution:
         try:

@@ -10,6 +10,7 @@ from ratchet_mcp.authoring.lint.budget import SECONDS, OutOfTime, limited
 from ratchet_mcp.authoring.lint.calls import check_calls, check_hidden, check_names, check_patterns, check_schema_patterns
 from ratchet_mcp.authoring.lint.flow import check_flow
 from ratchet_mcp.authoring.lint.inputs import check_input, check_required
+from ratchet_mcp.authoring.lint.mocks import check_mocks
 from ratchet_mcp.authoring.lint.outputs import check_output, check_tests
 from ratchet_mcp.tasks.files import METADATA_FILES
 from ratchet_mcp.tasks.json_values import is_object
@@ -58,6 +59,7 @@ def _checks(task: Task, texts: Mapping[str, str]) -> Iterator[Callable[[], Itera
         yield lambda: check_patterns(script, task.code_file)
     yield lambda: [each for schema in schemas for each in check_schema_patterns(*schema)]
     yield lambda: check_tests(task)
+    yield lambda: check_mocks(task)
 
 
 def _place_of(kind: str, texts: Mapping[str, str]) -> tuple[str, str]:

@@ -11,6 +11,7 @@ import anyio
 import pytest
 
 from ratchet_mcp.app import Ratchet
+from ratchet_mcp.egress.mocks import Mocks
 from ratchet_mcp.errors import TaskSyntaxError
 from ratchet_mcp.execution.models import Origin, Status
 from ratchet_mcp.security.principal import LOCAL
@@ -217,10 +218,68 @@ async def no_run_is_left(ratchet: Ratchet) -> None:
             await anyio.sleep(0.02)
 
 
-async def test_a_test_with_a_mock_says_that_mocks_are_not_used_yet(ratchet: Ratchet) -> None:
-    fetching = "async () => (await fetch('http://127.0.0.1:1/')).status"
-    report = await ratchet.testing.run(task(fetching, {"input": {}, "expected_output": 200, "mock": {"http": {}}}))
-    assert report.failed == 1 and "mock" in (report.results[0].note or "")
+WEATHER = """async (input) => {
+  const r = await fetch('https://api.example.com/v1?city=' + input.city);
+  return r.ok ? (await r.json()).degrees : r.status;
+}"""
+PARIS = {"url": "api.example.com/v1", "query": {"city": "Paris"}, "responses": [{"body": {"degrees": 21}}]}
+
+
+def weather(city: str, expected: Any, mock: Any = None) -> dict[str, Any]:
+    return {"name": city, "input": {"city": city}, "expected_output": expected} | ({} if mock is None else {"mock": mock})
+
+
+async def test_mocks_answer_for_the_network(ratchet: Ratchet) -> None:
+    down = {"http": {"url": "api.example.com", "response": {"status": 503}}}
+    report = await ratchet.testing.run(task(WEATHER, weather("Paris", 21, {"http": [PARIS]}), weather("Rome", 503, down)))
+    assert report.ok, report.to_dict()
+    execution = await ratchet.executions.get(str(report.results[0].execution_id))
+    assert [(call["source"], call["status"]) for call in execution.http] == [("mock", 200)]
+
+
+async def test_each_test_has_its_mocks_to_itself(ratchet: Ratchet) -> None:
+    twice = "async () => [(await fetch('https://a.example/')).status, (await fetch('https://a.example/')).status]"
+    mock = {"http": {"url": "a.example", "responses": [{"status": 503}, {"status": 200}]}}
+    cases = [{"name": str(number), "input": {}, "expected_output": [503, 200], "match": "exact", "mock": mock} for number in range(6)]
+    assert (await ratchet.testing.run(task(twice, *cases))).passed == 6
+
+
+@pytest.mark.parametrize(
+    ("mock", "said"),
+    [
+        (None, "The test mocks no request, but the task made one: GET https://api.example.com/v1?city=Rome"),
+        ({"http": [PARIS]}, "The closest is mock.http[0] (any method api.example.com/v1): url.query.city"),
+    ],
+)
+async def test_a_request_that_no_mock_answers_fails_the_test(ratchet: Ratchet, mock: Any, said: str) -> None:
+    [result] = (await ratchet.testing.run(task(WEATHER, weather("Rome", 21, mock)))).results
+    assert result.state == "failed" and result.error is not None
+    assert result.error["details"]["code"] == "mock_missing" and said in result.error["message"]
+
+
+async def test_a_test_may_ask_for_the_live_network(ratchet: Ratchet) -> None:
+    code = "async () => { try { await fetch('http://127.0.0.1:1/') } catch (e) { return e.code } }"
+    case = {"name": "live", "input": {}, "expected_output": "network_denied", "mock": {"network": "live", "http": []}}
+    assert (await ratchet.testing.run(task(code, case))).ok
+
+
+async def test_mocks_that_answered_nothing_are_told(ratchet: Ratchet) -> None:
+    report = await ratchet.testing.run(task("() => 1", {"input": {}, "expected_output": 1, "mock": {"http": [PARIS]}}))
+    assert report.ok and report.results[0].note == "No request was answered by mock.http[0]."
+
+
+async def test_mocks_for_all_tests_answer_what_a_test_does_not_mock_itself(ratchet: Ratchet) -> None:
+    others = Mocks.read([{"url": "api.example.com", "response": {"body": {"degrees": 5}}}], "mocks.json", name="mocks.json")
+    tested = task(WEATHER, weather("Paris", 21, {"http": PARIS}), weather("Rome", 5), weather("Oslo", 5, {"http": PARIS}))
+    assert (await ratchet.testing.run(tested, mocks=others)).passed == 3
+
+
+async def test_a_mock_that_is_none_fails_its_test_and_says_where(ratchet: Ratchet) -> None:
+    wrong, right = (
+        await ratchet.testing.run(task(WEATHER, weather("Rome", 1, {"http": {"urls": "x"}}), weather("Paris", 21, {"http": PARIS})))
+    ).results
+    assert right.passed and not wrong.passed and wrong.error is not None
+    assert wrong.error["code"] == "task_invalid" and ".mock.http[0].urls" in json.dumps(wrong.error["details"])
 
 
 async def test_a_long_output_is_compared_but_not_kept(ratchet: Ratchet) -> None:

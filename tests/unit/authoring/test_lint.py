@@ -382,3 +382,16 @@ def test_the_bundled_tasks_raise_no_alarm(folder: Path) -> None:
     texts = {path: data.decode() for path, data in files.contents.items()}
     found = lint(load_files(files, origin="bundled", location=str(folder)), texts)
     assert [each for each in found if each.severity != "hint"] == []
+
+
+# ---------------------------------------------------------------- mocks
+def test_each_mistake_in_a_mock_is_told_with_its_place() -> None:
+    mock = {"http": [{"url": "a.example", "response": {"status": 99}}, {"urll": "b.example", "response": {}}]}
+    tests = {"tests/one.json": json.dumps([{"input": {}, "should_fail": True, "mock": mock}], indent=1)}
+    found = [each for each in findings("() => 1", tests=tests) if each.code == "invalid-test"]
+    assert [(each.severity, each.file, each.path) for each in found] == [
+        ("error", "tests/one.json", "$[0].mock.http[0].response.status"),
+        ("error", "tests/one.json", "$[0].mock.http[1].urll"),
+        ("error", "tests/one.json", "$[0].mock.http[1].url"),
+    ]
+    assert found[0].line == 10 and "99" in found[0].message and found[0].suggestion

@@ -1,0 +1,28 @@
+"""Mocks of tests that cannot be used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from ratchet_mcp.authoring.findings import Finding, finding
+from ratchet_mcp.errors import TaskInvalid
+
+if TYPE_CHECKING:
+    from ratchet_mcp.tasks.definition import Task
+
+SUGGESTION = 'A mock is such as {"url": "api.example.com/v1", "method": "GET", "response": {"body": {"degrees": 21}}}.'
+
+
+def check_mocks(task: Task) -> Iterator[Finding]:
+    """Tell each mistake in the mocks of each test."""
+    for case in task.tests:
+        if case.mock is None:
+            continue
+        from ratchet_mcp.egress.mock_format import read_mocks
+
+        try:
+            read_mocks(case.mock, case.file, f"{case.path}.mock")
+        except TaskInvalid as error:
+            for problem in error.details["problems"]:
+                yield finding("invalid-test", problem["file"], problem["message"], path=problem["path"], suggestion=SUGGESTION)
