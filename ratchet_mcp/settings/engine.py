@@ -64,7 +64,7 @@ class EngineSettings(Section):
     breaker_open_seconds: float = Field(default=30.0, gt=0, description="How long it is paused.")
     call_depth: int = Field(default=8, ge=1, le=64, description="Nesting of tasks.call.")
     max_waiting_parents: int = Field(
-        default=16, ge=1, le=256, description="Workers beyond max_workers that may wait for tasks they called."
+        default=16, ge=1, le=256, description="Workers beyond max_workers that may wait for tasks they called, or for the network."
     )
 
     @model_validator(mode="after")

@@ -9,12 +9,29 @@ from __future__ import annotations
 
 import asyncio.events
 import contextlib
+import ctypes
 from collections import deque
 from collections.abc import Callable
+from sys import getrefcount
 from typing import Any
 
 MAX_HELD = 1000
 """Rejections of one run whose reasons can be asked for."""
+
+
+_give_back = ctypes.pythonapi.Py_DecRef
+_give_back.argtypes, _give_back.restype = [ctypes.py_object], None
+
+
+def _references() -> int:
+    """Return what `getrefcount` says of something that only a variable holds, in the way of `JobQueue.drain`."""
+    waiting = deque([(object(), ())])
+    item, _ = waiting.popleft()
+    return getrefcount(item)
+
+
+FORGOTTEN = _references() + 1
+"""What it says of a job that has run, when the core still holds it."""
 
 
 class Reasons:
@@ -97,11 +114,17 @@ class JobQueue:
         return bool(self._jobs)
 
     def drain(self) -> None:
-        """Run jobs until none is left. A task that queues jobs for ever is ended by its time limit."""
+        """Run jobs until none is left. A task that queues jobs for ever is ended by its time limit.
+
+        The core forgets to give back its reference to each job (1.4.1), and with it everything that the job reaches, such as the values of
+        promises, would stay for ever. Where there is exactly one reference too many, it is given back here.
+        """
         jobs = self._jobs
         while jobs:
             callback, arguments = jobs.popleft()
             callback(*arguments)
+            if getrefcount(callback) == FORGOTTEN:
+                _give_back(callback)
 
     def clear(self) -> None:
         """Forget jobs and rejections of the run that just ended."""

@@ -97,15 +97,21 @@
 
   const begin = (run, input, init, oldBody) => {
     const { promise, resolve, reject } = Promise.withResolvers();
-    let call, answer, failure, forget = () => {};
-    const fail = (error) => { failure = { error }; forget(); reject(error); };
+    let call, answer, failure, reading = false, forget = () => {};
+    const fail = (error) => {
+      failure = { error };
+      forget();
+      if (reading) handled(promise);
+      reject(error);
+    };
     const waiting = {
       resolve(facts) { answer = new Answer(facts); forget(); resolve(answer.response); },
       reject: fail,
     };
     const wait = () => {
-      handled(promise);
-      if (answer === undefined && failure === undefined) run.waitFor(call);
+      reading = true;
+      if (failure !== undefined) handled(promise); // it was rejected before anybody looked
+      else if (answer === undefined) run.waitFor(call);
       if (failure !== undefined) throw failure.error;
       if (answer === undefined) throw new Error('The run has ended');
       return answer;

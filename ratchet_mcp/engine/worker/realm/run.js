@@ -39,7 +39,10 @@
       // Ask the host for something; `waiting` has `resolve` and `reject` for its answer.
       startCall(method, text, waiting) {
         if (!run.live) throw new Error('The run has ended');
-        if (calls.size >= MAX_CALLS) throw new realm.globals.RateLimitError(`${method}: ${MAX_CALLS} calls are waiting already; await some of them first`);
+        if (calls.size >= MAX_CALLS) {
+          const error = new realm.globals.RateLimitError(`${method}: ${MAX_CALLS} calls are waiting already; await some of them first`);
+          throw Object.assign(error, { code: method === 'fetch' ? 'fetch_limit' : 'queue_full' });
+        }
         const call = realm.nextId();
         calls.set(call, waiting);
         realm.host.call(call, method, text);
