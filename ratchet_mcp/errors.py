@@ -127,8 +127,8 @@ class ContentChanged(RatchetError):
 
     code, http_status = "content_changed", 409
     default_hint = (
-        "Give the changed task a new version; or accept it with `ratchet repo refresh --accept-changed` "
-        "(running servers take it when they start again)."
+        "Give the changed task a new version; or the user accepts it with `ratchet repo refresh --accept-changed`, "
+        "and running servers take it too."
     )
 
 

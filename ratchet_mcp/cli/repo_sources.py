@@ -80,9 +80,10 @@ def refresh(name: str | None, config: Path | None, profile: str | None, *, accep
 
     async def work() -> tuple[Changes, list[TaskProblem]]:
         async with catalog_of(settings, store=accept_changed) as (catalog, store):
+            known = catalog.ledger.known({source.name for source in catalog.sources if source.remote and name in (None, source.name)})
             changes = await catalog.reload(name, refresh=True, accept_changed=accept_changed)
             if store is not None:
-                await _accept(catalog, store, name)
+                await _accept(catalog, store, known)
             return changes, [problem for problem in catalog.problems if name in (None, problem.source)]
 
     changes, problems = anyio.run(work)
@@ -109,20 +110,20 @@ def refresh(name: str | None, config: Path | None, profile: str | None, *, accep
         raise typer.Exit(1)
 
 
-async def _accept(catalog: Catalog, store: Store, name: str | None) -> None:
-    """Load what has other content than the database knows, and write down that this is right now. Raises `StoreFailed`, `Busy`."""
+async def _accept(catalog: Catalog, store: Store, known: frozenset[tuple[str, str, str]]) -> None:
+    """Load what was known, write down that its content is right now, and tell running servers. Raises `StoreFailed`, `Busy`."""
     from contextlib import suppress
 
     from ratchet_mcp.errors import RatchetError
     from ratchet_mcp.registry.sync import Sync
 
     for scan in catalog.scans:
-        if scan.source.remote and name in (None, scan.source.name):
-            for entry in scan.entries.values():
-                if catalog.ledger.digest_of(entry.identity) is not None:
-                    with suppress(RatchetError):  # what cannot be loaded is among the problems
-                        await catalog.resolve(entry.summary.reference, disabled=True)
+        for entry in scan.entries.values():
+            if entry.identity in known:
+                with suppress(RatchetError):  # what cannot be loaded is among the problems
+                    await catalog.resolve(entry.summary.reference, disabled=True)
     await Sync(catalog, store, catalog.settings.watch).flush()
+    await store.registry.tell_accepted()
 
 
 def set_enabled(task: str, enabled: bool, config: Path | None, profile: str | None, *, as_json: bool) -> None:

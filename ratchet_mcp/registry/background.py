@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -11,14 +11,18 @@ import anyio
 import anyio.to_thread
 from loguru import logger
 
+from ratchet_mcp.errors import RatchetError
 from ratchet_mcp.registry.catalog import Catalog
 from ratchet_mcp.registry.source import Source
 
 if TYPE_CHECKING:
+    from ratchet_mcp.registry.sync import Sync
     from ratchet_mcp.store.store import Store
 
 DELAY_SECONDS = 0.3
 """The first calls of a client go first."""
+LAST_SECONDS = 2.0
+"""How long a server that stops may write down what it has loaded."""
 
 
 @asynccontextmanager
@@ -36,8 +40,19 @@ async def _run(catalog: Catalog, store: Store) -> None:
     await anyio.sleep(DELAY_SECONDS)
     from ratchet_mcp.registry.sync import Sync
 
+    sync = Sync(catalog, store, catalog.settings.watch)
+    if any(source.remote for source in catalog.sources):
+        with suppress(RatchetError):  # `sync.write` tries again, and says so
+            await sync.remember()  # what is known, before anything new comes
+    try:
+        await _keep(catalog, store, sync)
+    finally:
+        with anyio.move_on_after(LAST_SECONDS, shield=True), suppress(RatchetError):
+            await sync.finish()
+
+
+async def _keep(catalog: Catalog, store: Store, sync: Sync) -> None:
     settings = catalog.settings.watch
-    sync = Sync(catalog, store, settings)
     async with anyio.create_task_group() as group:
         group.start_soon(_again, "writing down what sources offer", sync.write, settings.max_retry_seconds)
         if not store.private:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -16,11 +16,12 @@ from loguru import logger
 from ratchet_mcp.errors import RatchetError, SourceFailed, TaskDisabled, TaskInvalid
 from ratchet_mcp.registry.changes import Changes, Subscribers
 from ratchet_mcp.registry.folders import FolderSource, inside_of
+from ratchet_mcp.registry.history import from_history, known_digest
 from ratchet_mcp.registry.index import Entry, Index, TaskSummary
 from ratchet_mcp.registry.intake import Intake, changed
-from ratchet_mcp.registry.ledger import Ledger
+from ratchet_mcp.registry.ledger import Identity, Ledger
 from ratchet_mcp.registry.listing import TaskPage, list_page
-from ratchet_mcp.registry.loader import LOADED_TASKS, Loader
+from ratchet_mcp.registry.loader import LOADED_TASKS, Kept, Loader
 from ratchet_mcp.registry.scans import Scan
 from ratchet_mcp.registry.selection import choose
 from ratchet_mcp.registry.source import Found, Source, TaskProblem
@@ -29,6 +30,7 @@ from ratchet_mcp.settings import Limits, RegistrySettings
 from ratchet_mcp.tasks.definition import Task
 
 if TYPE_CHECKING:
+    from ratchet_mcp.store.records import CatalogRecord
     from ratchet_mcp.store.store import Store
 
 __all__ = ["Catalog", "Changes", "TaskPage", "TaskProblem", "TaskSummary"]
@@ -123,7 +125,7 @@ class Catalog:
                 raise TaskDisabled(f"The task {entry.summary.name} is disabled.", hint="Enable it, or use another task.")
             task = await self._loader.load(entry)
             if (task.name, task.version, task.uuid) == (entry.summary.name, entry.summary.version, entry.summary.uuid):
-                self._loaded(entry, task)
+                task = await self._accepted(entry, task)
                 if index is self._index and len(reference) <= 200 and entry.summary.name not in self.ledger.disabled:
                     self._remember(reference, entry)
                 return task
@@ -131,16 +133,34 @@ class Catalog:
             await self.reload(entry.summary.origin)
         raise TaskInvalid(f"The task {reference[:200]!r} changes while it is read.", hint="Try again when its files are complete.")
 
-    def _loaded(self, entry: Entry, task: Task) -> None:
-        """Compare what was loaded with what is pinned and with what was known. Raises `ContentChanged`."""
+    async def _accepted(self, entry: Entry, task: Task) -> Task:
+        """Compare what was loaded with what is pinned and with what was known, and return what may be served. Raises `ContentChanged`."""
         pin = self.settings.pins.get(entry.summary.reference)
         if pin is not None and pin != task.digest:
             self._loader.forget(entry)
             raise changed(entry, pin, task.digest, "it does not run, because its version is pinned").error
-        known = self.ledger.digest_of(entry.identity)
-        if known is not None and known != task.digest:
+        known = await known_digest(self._store, self.ledger, entry)
+        if known in (None, task.digest):
+            if entry.place.location not in self._loader.adopted:
+                self._notes.pop(entry.place.location, None)
+        elif entry.summary.remote and pin is None and not isinstance(entry.place, Kept):
+            task = await self._held_back(entry, task, known)
+        else:
             self._notes[entry.place.location] = changed(entry, known, task.digest, "the new content is served", warning=True)
         self.ledger.note_loaded(entry, task)
+        return task
+
+    async def _held_back(self, entry: Entry, task: Task, known: str) -> Task:
+        """Return the known content if it has run here. Raises `ContentChanged` when it cannot be had any more."""
+        old = await from_history(self._store, entry, known, task)
+        if old is None:
+            self._loader.forget(entry)
+            problem = changed(entry, known, task.digest, "it does not run until that is accepted")
+            self._notes[entry.place.location] = problem
+            raise problem.error
+        self._notes[entry.place.location] = changed(entry, known, task.digest, "the known content is kept", warning=True)
+        self._loader.adopt(entry, old)
+        return old
 
     def _remember(self, reference: str, entry: Entry) -> None:
         if len(self._references) > 4 * LOADED_TASKS:
@@ -177,6 +197,8 @@ class Catalog:
             message = f"There is no source {source[:80]!r}." if names else "There are no sources."
             raise SourceFailed(message, hint=f"The sources are {', '.join(names)}.", details={"source": source[:80]})
         chosen = [scan.source for scan in self._scans if source in (None, scan.source.name)]
+        if accept_changed:
+            self._accept({each.name for each in chosen if each.remote})
         unreachable: dict[str, TaskProblem | None] = {}
         if refresh:
             async with anyio.create_task_group() as group:
@@ -199,6 +221,29 @@ class Catalog:
                     scan = await self._intake.take(scan, results, inside_of(units))
                 scans.append(scan)
             return await self._swap(scans)
+
+    def take_accepted(self, records: Iterable[CatalogRecord]) -> frozenset[Identity]:
+        """Take over from the database's records which content was accepted elsewhere; returns the versions that need it, for `renew`."""
+        return self.ledger.take_accepted(records, {scan.source.name for scan in self._scans if scan.source.remote})
+
+    async def renew(self, accepted: frozenset[Identity]) -> None:
+        """Bring versions up to date whose content was accepted elsewhere, and tell of it."""
+        if not accepted:
+            return
+        self._forget(lambda entry: entry.identity in accepted)
+        for name in sorted({identity[0] for identity in accepted}):
+            await self.reload(name, refresh=True)
+        self._references.clear()
+        self._subscribers.tell(Changes(changed=frozenset(identity[1] for identity in accepted) & self._index.by_name.keys()))
+
+    def _accept(self, sources: Collection[str]) -> None:
+        self.ledger.forget_content(sources)
+        self._forget(lambda entry: entry.summary.origin in sources and entry.place.location in self._notes)
+
+    def _forget(self, which: Callable[[Entry], bool]) -> None:
+        for entry in [each for scan in self._scans for each in scan.entries.values() if which(each)]:
+            self._loader.forget(entry)
+            self._notes.pop(entry.place.location, None)
 
     def report(self, key: str, problem: TaskProblem | None) -> None:
         """Note what is wrong with keeping the catalog current, or that it is well again."""

@@ -13,6 +13,9 @@ from ratchet_mcp.registry.scans import Scan
 from ratchet_mcp.registry.source import Found, TaskProblem
 from ratchet_mcp.tasks.definition import Task
 
+PATIENCE = 3
+"""After so many known contents of one source that cannot be had any more, the others are not asked for."""
+
 
 class Intake:
     """The rules of replacing content.
@@ -38,7 +41,7 @@ class Intake:
             else:
                 self._take_found(old, new, result, accept_changed=accept_changed)
         if old.source.remote or self._pins:
-            self._hold_back(old, new, accept_changed=accept_changed)
+            await self._hold_back(old, new, accept_changed=accept_changed)
         async with anyio.create_task_group() as group:
             for entry, before, task in self._in_use(old, new):
                 group.start_soon(self._check, new, entry, before, task, accept_changed)
@@ -56,13 +59,19 @@ class Intake:
         before, known = old.entries.get(location), old.found.get(location)
         new.found[location] = found
         same = known is not None and (known is found or known == found)
-        if before is not None and same and not (accept_changed and location in old.warnings):
+        outdated = location in old.warnings and (accept_changed or (before is not None and self._is_outdated(before)))
+        if before is not None and same and not outdated:
             new.entries[location] = before
             for kept, notes in ((new.broken, old.broken), (new.warnings, old.warnings)):
                 if location in notes:
                     kept[location] = notes[location]
         else:
             new.entries[location] = Entry.of(new.source, found)
+
+    def _is_outdated(self, entry: Entry) -> bool:
+        """Tell whether other content than the one that is kept has been accepted since."""
+        known = self._digest_of(entry.identity)
+        return isinstance(entry.place, Kept) and known is not None and known != entry.place.task.digest
 
     def _in_use(self, old: Scan, new: Scan) -> list[tuple[Entry, Entry, Task | None]]:
         """Return the entries that replace a loaded task, with what they replace: at the same place, or under the same version.
@@ -81,8 +90,12 @@ class Intake:
                 in_use.append((entry, before, task))
         return in_use
 
-    def _hold_back(self, old: Scan, new: Scan, *, accept_changed: bool) -> None:
-        """Put the old entry back where the new one has other content under the same version, as far as digests are known."""
+    async def _hold_back(self, old: Scan, new: Scan, *, accept_changed: bool) -> None:
+        """Put the old entry back where the new one has other content under the same version, as far as digests are known.
+
+        Content that cannot be had any more is not put back; if it was ever used, the catalog does not let the new one run.
+        """
+        patience = PATIENCE
         before_by_identity = {entry.identity: entry for entry in old.entries.values()}
         for location, entry in list(new.entries.items()):
             before = before_by_identity.get(entry.identity)
@@ -93,10 +106,15 @@ class Intake:
             wanted = pin or known
             if wanted is None or wanted == entry.digest:
                 continue
-            if before is not None and known == wanted:
+            if before is not None and known == wanted and before.digest in (None, wanted):
+                task = await self._still_here(before) if patience or self._loader.peek(before) is not None else None
+                if task is None:
+                    patience = max(0, patience - 1)
+                    if pin is None and self._digest_of(entry.identity) is None:
+                        new.warnings[location] = changed(entry, wanted, entry.digest, "the new content is served", warning=True)
+                    continue
                 del new.entries[location]
-                task = self._loader.peek(before)
-                new.entries[before.place.location] = _keep(before, task) if task is not None else before
+                new.entries[before.place.location] = _keep(before, task)
                 new.warnings[location] = changed(entry, wanted, entry.digest, "the known content is kept", warning=True)
             elif pin is not None:
                 new.warnings[location] = changed(entry, wanted, entry.digest, "it does not run, because its version is pinned")
@@ -104,8 +122,18 @@ class Intake:
     def _known(self, entry: Entry | None) -> str | None:
         if entry is None:
             return None
+        known = self._digest_of(entry.identity) if entry.summary.remote else None
+        if known is not None:
+            return known
         task = self._loader.peek(entry)
         return entry.digest or (task.digest if task is not None else self._digest_of(entry.identity))
+
+    async def _still_here(self, entry: Entry) -> Task | None:
+        try:
+            return await self._loader.load(entry)
+        except RatchetError:
+            self._loader.forget(entry)
+            return None
 
     async def _check(self, new: Scan, entry: Entry, before: Entry, old_task: Task | None, accept_changed: bool) -> None:
         """Load a changed task that was in use, before anyone sees it; what is wrong with it leaves the old one in place."""
@@ -127,11 +155,12 @@ class Intake:
         if before.identity != entry.identity or task.digest == old_task.digest:
             return
         pin = self._pins.get(entry.summary.reference)
-        if pin not in (None, task.digest) or (pin is None and new.source.remote and not accept_changed):
+        accepted = accept_changed or self._digest_of(entry.identity) == task.digest
+        if pin not in (None, task.digest) or (pin is None and new.source.remote and not accepted):
             self._loader.forget(entry)
             self._put_back(new, entry, before, old_task)
             new.warnings[location] = changed(entry, old_task.digest, task.digest, "the known content is kept", warning=True)
-        elif not accept_changed:
+        elif not accepted:
             new.warnings[location] = changed(entry, old_task.digest, task.digest, "the new content is served", warning=True)
 
     def _put_back(self, new: Scan, entry: Entry, before: Entry, task: Task) -> None:

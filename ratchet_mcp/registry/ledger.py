@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -22,10 +22,14 @@ Identity = tuple[str, str, str]
 
 
 class Ledger:
-    """The records of all versions, in memory. `disabled` names the tasks that may not run. Nothing here waits for the database."""
+    """The records of all versions, in memory. Nothing here waits for the database.
+
+    `disabled` names the tasks that may not run; `remembers` tells whether what the database held at the start has been taken over.
+    """
 
     def __init__(self) -> None:
         self.disabled: frozenset[str] = frozenset()
+        self.remembers = False
         self._records: dict[Identity, CatalogRecord] = {}
         self._written: dict[Identity, Entry] = {}
         self._digests: dict[Identity, str] = {}
@@ -35,12 +39,33 @@ class Ledger:
         """Take over what the database holds."""
         for record in records:
             self._records[record.key] = record
-            if record.digest is not None and record.removed_at is None:
+            if record.digest is not None and _is_loaded(record):
                 self._digests.setdefault(record.key, record.digest)
+        self.remembers = True
 
     def digest_of(self, identity: Identity) -> str | None:
         """Return the digest of the content that was last loaded of a version, by any server."""
         return self._digests.get(identity)
+
+    def known(self, sources: Collection[str]) -> frozenset[Identity]:
+        """Return which versions of some sources have ever been loaded."""
+        return frozenset(identity for identity in self._digests if identity[0] in sources)
+
+    def forget_content(self, sources: Collection[str]) -> None:
+        """Let whatever these sources hold now be right."""
+        for identity in self.known(sources):
+            del self._digests[identity]
+
+    def take_accepted(self, records: Iterable[CatalogRecord], sources: Collection[str]) -> frozenset[Identity]:
+        """Take over the digests that the database holds of these sources, and return the versions that are to have other content now."""
+        differing: set[Identity] = set()
+        for record in records:
+            if record.key[0] in sources and _is_loaded(record) and record.digest is not None:
+                if self._digests.get(record.key, record.digest) != record.digest:
+                    differing.add(record.key)
+                    self._validated.pop(record.key, None)
+                self._records[record.key], self._digests[record.key] = record, record.digest
+        return frozenset(differing)
 
     def note_loaded(self, entry: Entry, task: Task) -> None:
         """Note that a version has been loaded and found good just now."""
@@ -101,7 +126,8 @@ class Ledger:
         validated = self._validated.get(identity)
         if old is not None and self._written.get(identity) is entry and validated in (None, old.validated_at):
             return None
-        digest, mark = entry.digest or self._digests.get(identity), _mark(entry)
+        loaded, mark = self._digests.get(identity), _mark(entry)
+        digest = loaded or entry.digest if entry.summary.remote else entry.digest or loaded
         uuid = str(entry.summary.uuid)
         if old is None:
             return CatalogRecord(*identity, uuid, digest, mark, now, now, validated)
@@ -116,6 +142,10 @@ class Ledger:
             removed_at=None,
         )
         return None if record == old else record
+
+
+def _is_loaded(record: CatalogRecord) -> bool:
+    return record.validated_at is not None and record.removed_at is None
 
 
 def _mark(entry: Entry) -> str:

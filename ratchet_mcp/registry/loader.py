@@ -37,10 +37,14 @@ class Kept:
 
 
 class Loader:
-    """Loaded tasks by their places. `failed` holds what could not be loaded when it was last tried."""
+    """Loaded tasks by their places. `failed` holds what could not be loaded when it was last tried.
+
+    `adopted` holds the locations whose task is not what is there.
+    """
 
     def __init__(self, limits: Limits) -> None:
         self.failed: dict[str, TaskProblem] = {}
+        self.adopted: set[str] = set()
         self._limits = limits
         self._loaded: OrderedDict[str, tuple[Place, Task]] = OrderedDict()
         self._loading: dict[str, anyio.Lock] = {}
@@ -70,9 +74,15 @@ class Loader:
             if not lock.statistics().tasks_waiting and not lock.locked():
                 self._loading.pop(location, None)
 
+    def adopt(self, entry: Entry, task: Task) -> None:
+        """Serve this as the task of an entry, instead of what its place holds."""
+        self._loaded[entry.place.location] = (entry.place, task)
+        self.adopted.add(entry.place.location)
+
     def forget(self, entry: Entry) -> None:
         """Drop an entry's task from memory, and what was wrong with it."""
         self._loaded.pop(entry.place.location, None)
+        self.adopted.discard(entry.place.location)
         self.failed.pop(entry.place.location, None)
 
     async def _read(self, entry: Entry) -> Task:
@@ -89,6 +99,7 @@ class Loader:
             raise InternalError(f"{entry.summary.reference} could not be loaded: {error}") from error
         self.failed.pop(place.location, None)
         self._loaded[place.location] = (place, task)
+        self.adopted.discard(place.location)
         self._loaded.move_to_end(place.location)
         while len(self._loaded) > LOADED_TASKS:
             self._loaded.popitem(last=False)

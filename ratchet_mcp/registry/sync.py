@@ -15,6 +15,8 @@ from ratchet_mcp.registry.source import TaskProblem
 from ratchet_mcp.settings.registry import WatchSettings
 
 if TYPE_CHECKING:
+    from anyio.abc import TaskGroup
+
     from ratchet_mcp.store.store import Store
 
 GATHER_SECONDS = 0.5
@@ -30,17 +32,15 @@ class Sync:
         self._catalog, self._store, self._settings = catalog, store, settings
         self._wake = anyio.Event()
         self._pause = 0.0
+        self._wrote = False
 
     async def write(self) -> None:
         """Bring the tables in step with the catalog, again after each change."""
         unsubscribe = self._catalog.subscribe(self._changed)
-        remembered = False
         try:
             while True:
                 try:
-                    if not remembered:
-                        self._catalog.ledger.remember(await self._store.registry.all())
-                        remembered = True
+                    await self.remember()
                     await self.flush()
                 except RatchetError as error:
                     await self._failed(error)
@@ -53,16 +53,28 @@ class Sync:
         finally:
             unsubscribe()
 
+    async def remember(self) -> None:
+        """Take over what the database holds, once. Raises `StoreFailed`."""
+        if not self._catalog.ledger.remembers:
+            self._catalog.ledger.remember(await self._store.registry.all())
+
     async def flush(self) -> None:
         """Write what differs now. Raises `StoreFailed` or `Busy`."""
+        if await self._is_behind():
+            return
         scans = self._catalog.scans
         records, entries = await anyio.to_thread.run_sync(self._catalog.ledger.due, scans)
         await self._store.registry.save(records)
         self._catalog.ledger.written(records, entries)
+        self._wrote = True
         self._catalog.report("sync", None)
 
     async def listen(self) -> None:
-        """Look again and again whether another server changed authored tasks, or what may run."""
+        """Look again and again whether another server changed authored tasks, what may run, or what content is accepted."""
+        async with anyio.create_task_group() as group:
+            await self._listen(group)
+
+    async def _listen(self, group: TaskGroup) -> None:
         while True:
             known = self._catalog.seen
             await anyio.sleep(self._settings.database_seconds)
@@ -79,7 +91,25 @@ class Sync:
                 except RatchetError as error:
                     logger.debug("What may run could not be read: {}", error)
                     continue
+            if known is None or now.get("accepted") != known.get("accepted"):
+                try:
+                    renewed = self._catalog.take_accepted(await self._store.registry.all())
+                except RatchetError as error:
+                    logger.debug("What was accepted could not be read: {}", error)
+                    continue
+                group.start_soon(self._catalog.renew, renewed)
+                self._wake.set()
             self._catalog.seen = now
+
+    async def finish(self) -> None:
+        """Write down what was loaded last, if the tables have been brought in step before. Raises `StoreFailed` or `Busy`."""
+        if self._wrote:
+            await self.flush()
+
+    async def _is_behind(self) -> bool:
+        """Tell whether digests were accepted elsewhere that are not taken over yet: what is known here must not overwrite them."""
+        seen = self._catalog.seen
+        return seen is not None and (await self._store.registry.revisions()).get("accepted") != seen.get("accepted")
 
     async def _revisions(self) -> dict[str, int] | None:
         try:

@@ -11,8 +11,8 @@ from sqlalchemy import Connection, select
 
 from ratchet_mcp.store.database import Database
 from ratchet_mcp.store.records import CatalogRecord
+from ratchet_mcp.store.revisions import ACCEPTED, bump, read_revisions
 from ratchet_mcp.store.revisions import SWITCHES as REVISION
-from ratchet_mcp.store.revisions import bump, read_revisions
 from ratchet_mcp.store.statements import CATALOG, SWITCHES, insert_or
 from ratchet_mcp.store.writer import Writer
 
@@ -30,6 +30,12 @@ class CatalogRepository:
         """Return what all sources offer and offered; what is gone has `removed_at`."""
         return await self._database.read(_all)
 
+    async def validated_digest(self, source: str, name: str, version: str) -> str | None:
+        """Return the digest of the content that was last loaded of a version that is still offered. Raises `StoreFailed`."""
+        here = (CATALOG.c.source == source, CATALOG.c.name == name, CATALOG.c.version == version)
+        query = select(CATALOG.c.digest).where(*here, CATALOG.c.validated_at.is_not(None), CATALOG.c.removed_at.is_(None))
+        return await self._database.read(lambda connection: connection.execute(query).scalar())
+
     async def save(self, records: Sequence[CatalogRecord]) -> None:
         """Write records, new or changed, in batches, so that others write in between. Raises `StoreFailed`, `Busy`."""
         for start in range(0, len(records), _BATCH):
@@ -45,8 +51,12 @@ class CatalogRepository:
         """Remember whether a task may run. Raises `StoreFailed`, `Busy`."""
         await self._writer.call(lambda connection: _switch(connection, name, enabled))
 
+    async def tell_accepted(self) -> None:
+        """Let other servers know that digests stand here whose content was accepted. Raises `StoreFailed`, `Busy`."""
+        await self._writer.call(lambda connection: bump(connection, ACCEPTED))
+
     async def revisions(self) -> dict[str, int]:
-        """Return the counters `authored` and `switches`: one read tells whether another server has changed something."""
+        """Return the counters `authored`, `switches` and `accepted`: one read tells whether another server has changed something."""
         return await self._database.read(read_revisions)
 
 

@@ -38,8 +38,7 @@ class Database:
     def at(cls, settings: StoreSettings) -> Database:
         """Find the database that the settings name; its file is made if it is missing. Raises `StoreFailed`."""
         location = locate(settings.url)
-        prepare_file(location)
-        return cls(location, settings)
+        return cls(prepare_file(location), settings)
 
     def connect(self) -> Connection:
         """Open a connection for writing. Raises SQLAlchemy's errors."""
@@ -81,7 +80,7 @@ def _engine(location: Location, settings: StoreSettings) -> Engine:
         return create_engine(location.url, connect_args=connect, pool_size=READERS + 1, max_overflow=2, pool_pre_ping=True, **options)
     pool: dict[str, Any] = {"poolclass": StaticPool, "connect_args": {"check_same_thread": False}}
     engine = create_engine(location.url, **(pool if location.memory else {"pool_size": READERS + 1}), **options)
-    event.listen(engine, "connect", _Pragmas(settings))
+    event.listen(engine, "connect", _Pragmas(settings, read_only=location.read_only))
     event.listen(engine, "begin", _begin)
     return engine
 
@@ -89,7 +88,8 @@ def _engine(location: Location, settings: StoreSettings) -> Engine:
 class _Pragmas:
     """Prepares each new SQLite connection; switching to WAL is tried again while another process does the same."""
 
-    def __init__(self, settings: StoreSettings) -> None:
+    def __init__(self, settings: StoreSettings, *, read_only: bool) -> None:
+        self._read_only = read_only
         self._wait = settings.busy_timeout_seconds
         synchronous = "FULL" if settings.durability == "full" else "NORMAL"
         self._statements = (
@@ -103,7 +103,8 @@ class _Pragmas:
     def __call__(self, connection: Any, record: Any) -> None:
         connection.isolation_level = None  # we send BEGIN ourselves, which also makes DDL transactional
         connection.execute(f"PRAGMA busy_timeout={int(self._wait * 1000)}")
-        self._write_ahead(connection)
+        if not self._read_only:
+            self._write_ahead(connection)
         for statement in self._statements:
             connection.execute("PRAGMA " + statement)
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import stat
-from dataclasses import dataclass
+from contextlib import closing
+from dataclasses import dataclass, replace
 from pathlib import Path
+from urllib.parse import quote
 
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
@@ -17,11 +20,15 @@ MEMORY = ("", ":memory:")
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """A database. `shown` is its URL without credentials; `file` is None for memory and for PostgreSQL."""
+    """A database. `shown` is its URL without credentials; `file` is None for memory and for PostgreSQL.
+
+    `read_only` tells that the file, as it is, can be read but not written.
+    """
 
     url: URL
     shown: str
     file: Path | None
+    read_only: bool = False
 
     @property
     def backend(self) -> str:
@@ -67,10 +74,15 @@ def data_file(url: str | None, name: str) -> Path | None:
     return (location.file or _default_file()).with_name(name)
 
 
-def prepare_file(location: Location) -> None:
-    """Make the folder (0700) and the file (0600) of an SQLite database if they are missing. Raises `StoreFailed`."""
+def prepare_file(location: Location) -> Location:
+    """Make the folder (0700) and the file (0600) of an SQLite database if they are missing, and return how it can be opened.
+
+    Raises `StoreFailed`.
+    """
     if location.file is None:
-        return
+        return location
+    if location.file.is_file() and not os.access(location.file, os.W_OK) and os.access(location.file, os.R_OK):
+        return replace(location, url=_reading(location.file), read_only=True)
     try:
         _private_folder(location.file.parent)
         os.close(os.open(location.file, os.O_CREAT | os.O_RDWR, 0o600))
@@ -80,6 +92,19 @@ def prepare_file(location: Location) -> None:
         message = f"The database cannot be opened: {location.shown} ({error.strerror})"
         hint = FOLDER if location.file.is_dir() else "Check that you may write there, or name another in store.url."
         raise StoreFailed(message, hint=hint, details=_facts(location, "cannot_open")) from None
+    return location
+
+
+def _reading(file: Path) -> URL:
+    """Return the URL that opens a file for reading. SQLite reads a log beside it only where it may write, or where one is already."""
+    name = f"file:{quote(str(file))}"
+    try:
+        with closing(sqlite3.connect(f"{name}?mode=ro", uri=True)) as connection:
+            connection.execute("PRAGMA schema_version").fetchone()
+        query = {"mode": "ro", "uri": "true"}
+    except sqlite3.Error:
+        query = {"mode": "ro", "immutable": "1", "uri": "true"}
+    return URL.create("sqlite", database=name, query=query)
 
 
 def _private_folder(folder: Path) -> None:

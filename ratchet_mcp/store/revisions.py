@@ -6,7 +6,7 @@ from sqlalchemy import Connection, select
 
 from ratchet_mcp.store.statements import REVISIONS, insert_or
 
-AUTHORED, SWITCHES = "authored", "switches"
+AUTHORED, SWITCHES, ACCEPTED = "authored", "switches", "accepted"
 
 
 def bump(connection: Connection, name: str) -> None:

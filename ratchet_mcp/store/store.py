@@ -9,6 +9,7 @@ from typing import Any
 import anyio
 import anyio.to_thread
 from loguru import logger
+from sqlalchemy import Connection
 from uuid_utils.compat import uuid7
 
 from ratchet_mcp.settings import StoreSettings
@@ -47,10 +48,11 @@ class Store:
         return _open(settings)
 
     def status(self) -> dict[str, Any]:
-        """Return `{backend, url, durability, pending, rows_written, commits, size_bytes, last_failure}`."""
+        """Return `{backend, url, read_only, durability, pending, rows_written, commits, size_bytes, last_failure}`."""
         return {
             "backend": self._database.location.backend,
             "url": self.url,
+            "read_only": self._database.location.read_only,
             "durability": self._database.settings.durability,
             "pending": self._writer.pending,
             "rows_written": self._writer.rows_written,
@@ -64,7 +66,8 @@ class Store:
 async def _open(settings: StoreSettings) -> AsyncGenerator[Store]:
     owner = Owner(str(uuid7()), settings.owner_timeout_seconds)
     database = await anyio.to_thread.run_sync(_prepare, settings, owner)
-    writer = Writer(database, owner.beat, settings.heartbeat_seconds, limit=settings.queue_size)
+    pulse = _rest if database.location.read_only else owner.beat
+    writer = Writer(database, pulse, settings.heartbeat_seconds, limit=settings.queue_size)
     try:
         yield Store(database, writer, owner.id)
     finally:
@@ -76,6 +79,9 @@ def _prepare(settings: StoreSettings, owner: Owner) -> Database:
     database = Database.at(settings)
     try:
         migrate(database)
+        if database.location.read_only:
+            logger.warning("The database can only be read, so that nothing can run: {}", database.location.shown)
+            return database
         with database.guard, database.connect() as connection, connection.begin():
             interrupted = owner.register(connection)
     except Exception as error:
@@ -86,13 +92,18 @@ def _prepare(settings: StoreSettings, owner: Owner) -> Database:
     return database
 
 
+def _rest(connection: Connection) -> None:
+    """Do nothing: a database that can only be read is not told that we live."""
+
+
 def _close(database: Database, writer: Writer, owner: Owner) -> None:
     if not writer.close(database.settings.busy_timeout_seconds * 2 + 5):
         logger.error("The store's writer did not end; rows may be missing")
         return
     try:
-        with database.guard, database.connect() as connection, connection.begin():
-            owner.leave(connection)
+        if not database.location.read_only:
+            with database.guard, database.connect() as connection, connection.begin():
+                owner.leave(connection)
     except Exception as error:
         logger.warning("The store could not be left cleanly: {}", describe(error, database.location.shown))
     database.close()

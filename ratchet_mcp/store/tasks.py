@@ -46,6 +46,10 @@ class TaskRepository:
         """Return how many contents of tasks have run."""
         return await self._database.read(lambda connection: connection.execute(select(func.count()).select_from(TASKS)).scalar_one())
 
+    async def of_content(self, uuid: str, name: str, version: str, digest: str) -> TaskRecord | None:
+        """Return one content of a version, if it has ever run. Raises `StoreFailed`."""
+        return await self.get(_row_id(uuid, name, version, digest))
+
     async def get(self, row_id: str) -> TaskRecord | None:
         """Return a task as it was when it ran."""
         row = await self._database.read(lambda connection: connection.execute(select(TASKS).where(TASKS.c.id == row_id)).first())

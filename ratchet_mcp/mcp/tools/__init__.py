@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ratchet_mcp.mcp.tools import admin, authoring, debugging, execute, executions, server, tasks, testing
+from ratchet_mcp.mcp.tools import admin, authoring, debugging, execute, executions, server, sharing, tasks, testing, validating
 from ratchet_mcp.mcp.tools.spec import ToolSpec
 
 ALL: list[ToolSpec[Any]] = [
@@ -13,8 +13,10 @@ ALL: list[ToolSpec[Any]] = [
     *executions.TOOLS,
     *server.TOOLS,
     *authoring.TOOLS,
+    *validating.TOOLS,
     *testing.TOOLS,
     *debugging.TOOLS,
+    *sharing.TOOLS,
     *admin.TOOLS,
 ]
 """Every tool, in the order in which clients see them."""

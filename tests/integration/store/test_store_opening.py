@@ -130,11 +130,11 @@ async def test_a_file_below_a_file_is_refused(tmp_path: Path) -> None:
     assert error.details["reason"] == "cannot_open"
 
 
-def test_a_file_that_may_not_be_written_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_may_neither_be_read_nor_written_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "r.db"
     sqlite3.connect(file).close()
     file.touch()
-    file.chmod(0o444)
+    file.chmod(0o000)
     tmp_path.chmod(0o555)
     for folder in (tmp_path, *tmp_path.parents):
         if folder.stat().st_uid == os.geteuid() and folder != Path("/"):
