@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from ratchet_mcp.settings import Settings
     from ratchet_mcp.store.store import Store
     from ratchet_mcp.testing.debugging import Debugging
+    from ratchet_mcp.testing.recordings import Recordings
+    from ratchet_mcp.testing.replaying import Replays
     from ratchet_mcp.testing.runner import Testing
 
 EGRESS_START_SECONDS = 10.0
@@ -84,6 +86,20 @@ class Ratchet:
         from ratchet_mcp.testing.runner import Testing
 
         return Testing(self.catalog, self.executions, self.settings)
+
+    @cached_property
+    def recordings(self) -> Recordings:
+        """What records executions."""
+        from ratchet_mcp.testing.recordings import Recordings
+
+        return Recordings(self.executions, self.egress, self.settings)
+
+    @cached_property
+    def replays(self) -> Replays:
+        """What repeats recorded executions."""
+        from ratchet_mcp.testing.replaying import Replays
+
+        return Replays(self.executions, self.egress)
 
     async def execute(
         self,

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from ratchet_mcp import __version__
-from ratchet_mcp.cli import config, debug, doctor, generate, install, repo, run_once, serving, test, validate
+from ratchet_mcp.cli import config, debug, doctor, generate, install, replay, repo, run_once, serving, test, validate
 from ratchet_mcp.errors import RatchetError
 
 app = typer.Typer(
@@ -21,6 +21,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("run-once")(run_once.run_once)
+app.command("replay")(replay.replay)
 app.command("validate")(validate.validate)
 app.command("test")(test.test)
 app.command("debug")(debug.debug)

@@ -12,6 +12,7 @@ import typer
 from ratchet_mcp.cli import options
 
 if TYPE_CHECKING:
+    from ratchet_mcp.egress.mocks import Mocks
     from ratchet_mcp.engine.run import LogLine, ProgressUpdate
     from ratchet_mcp.execution.models import Execution
     from ratchet_mcp.settings import Settings
@@ -28,6 +29,12 @@ InputFile = Annotated[
 Timeout = Annotated[
     float | None, typer.Option("--timeout", min=0.001, help="Seconds after which the run is killed.", metavar="SECONDS", show_default=False)
 ]
+MockFile = Annotated[
+    Path | None, typer.Option("--mock-file", help="JSON file with mocks that answer for the network.", metavar="FILE", show_default=False)
+]
+RecordTo = Annotated[
+    Path | None, typer.Option("--record", help="Folder for a recording that ratchet replay repeats.", metavar="DIR", show_default=False)
+]
 Record = Annotated[bool, typer.Option("--json", help="Print the whole record of the execution instead of its output.")]
 
 
@@ -37,6 +44,8 @@ def run_once(
     input_json: InputJson = None,
     input_file: InputFile = None,
     timeout: Timeout = None,
+    mock_file: MockFile = None,
+    record: RecordTo = None,
     as_json: Record = False,
     config: options.Config = None,
     profile: options.Profile = None,
@@ -50,27 +59,67 @@ def run_once(
 
     import anyio
 
-    from ratchet_mcp.cli.output import print_error, print_json
+    from ratchet_mcp.cli.output import print_json
     from ratchet_mcp.cli.settings import for_one_run
-    from ratchet_mcp.errors import RatchetError, from_dict
-    from ratchet_mcp.execution.models import Status
+    from ratchet_mcp.errors import RatchetError
 
     try:
         settings = for_one_run(config, profile)
-        execution, lines = anyio.run(_run, settings, from_fs, task, value, timeout)
+        mocks = read_mock_file(mock_file)
+        execution, lines = anyio.run(_run, settings, from_fs, task, value, timeout, mocks, record)
     except RatchetError as error:
         if as_json:
             print_json({"status": "refused", "error": error.to_dict()})
         raise
+    if not show(execution, lines, as_json=as_json) or (record is not None and not _is_recorded(execution, record)):
+        raise typer.Exit(1)
+
+
+def show(execution: Execution, lines: list[LogLine], *, as_json: bool) -> bool:
+    """Print what came of a run; tells whether it completed."""
+    from ratchet_mcp.cli.output import print_error, print_json
+    from ratchet_mcp.errors import from_dict
+    from ratchet_mcp.execution.models import Status
+
     for line in lines:
         print_log_line(line)
     if as_json:
         print_json(to_record(execution, lines))
     elif execution.status is Status.COMPLETED:
         print_json(execution.output)
-    if execution.status is not Status.COMPLETED:
-        print_error(from_dict(execution.error or {"code": execution.status.value, "message": f"The run is {execution.status.value}."}))
-        raise typer.Exit(1)
+    if execution.status is Status.COMPLETED:
+        return True
+    print_error(from_dict(execution.error or {"code": execution.status.value, "message": f"The run is {execution.status.value}."}))
+    return False
+
+
+def _is_recorded(execution: Execution, folder: Path) -> bool:
+    from ratchet_mcp.cli.output import console
+    from ratchet_mcp.egress.recording import is_of
+
+    recorded = is_of(folder, execution.id)
+    if not recorded:
+        out = console(stderr=True)
+        for warning in execution.warnings or [f"The recording was not written to {folder}."]:
+            out.print("error", style="bold red", end=": ")
+            out.print(warning)
+    return recorded
+
+
+def read_mock_file(file: Path | None) -> Mocks | None:
+    """Read a file of mocks. Raises `InvalidArgument` and `TaskInvalid`."""
+    if file is None:
+        return None
+    from ratchet_mcp.egress.mocks import Mocks
+    from ratchet_mcp.errors import InvalidArgument
+
+    try:
+        raw = json.loads(file.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise InvalidArgument(f"The mock file {file} cannot be read: {error.strerror or error}.") from error
+    except (ValueError, RecursionError) as error:
+        raise InvalidArgument(f"The mock file {file} is not JSON: {error}.") from error
+    return Mocks.read(raw, str(file), name=file.name)
 
 
 def read_input(text: str | None, file: Path | None) -> Any:
@@ -105,7 +154,13 @@ def _refuse_constant(name: str) -> Any:
 
 
 async def _run(
-    settings: Settings, from_fs: Path | None, name: str | None, value: Any, seconds: float | None
+    settings: Settings,
+    from_fs: Path | None,
+    name: str | None,
+    value: Any,
+    seconds: float | None,
+    mocks: Mocks | None,
+    record: Path | None,
 ) -> tuple[Execution, list[LogLine]]:
     from ratchet_mcp.app import Ratchet
     from ratchet_mcp.execution.models import Origin
@@ -116,9 +171,15 @@ async def _run(
     loaded = load(from_fs, settings) if from_fs is not None else None
     async with Ratchet.open(settings) as ratchet:
         task = loaded if loaded is not None else await ratchet.catalog.resolve(str(name))
-        handle = await ratchet.executions.start(
-            task, value, origin=Origin.CLI, principal=LOCAL, timeout_seconds=seconds, on_progress=print_progress
-        )
+        if record is not None:
+            handle = await ratchet.recordings.start(
+                task, value, folder=record, origin=Origin.CLI, timeout_seconds=seconds, on_progress=print_progress, mocks=mocks
+            )
+        else:
+            network = None if mocks is None else await ratchet.executions.network_for(task, seconds, mocks=mocks)
+            handle = await ratchet.executions.start(
+                task, value, origin=Origin.CLI, principal=LOCAL, timeout_seconds=seconds, on_progress=print_progress, network=network
+            )
         execution = await handle.wait(None)
         return execution, await ratchet.executions.logs(execution.id, limit=1_000_000)
 

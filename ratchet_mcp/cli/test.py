@@ -26,6 +26,10 @@ Parallel = Annotated[
     typer.Option("--parallel", min=1, help="Tests that run at the same time, at most engine.max_workers.", metavar="N", show_default=False),
 ]
 Junit = Annotated[Path | None, typer.Option("--junit", help="Write JUnit XML into this file.", metavar="FILE", show_default=False)]
+MockFile = Annotated[
+    Path | None,
+    typer.Option("--mock-file", help="Mocks for requests that a test does not mock itself.", metavar="FILE", show_default=False),
+]
 Watch = Annotated[bool, typer.Option("--watch", help="Test again what changes, until Ctrl+C.")]
 
 
@@ -36,6 +40,7 @@ def test(
     coverage: Coverage = True,
     parallel: Parallel = None,
     junit: Junit = None,
+    mock_file: MockFile = None,
     watch: Watch = False,
     as_json: options.AsJson = False,
     config: options.Config = None,
@@ -51,11 +56,12 @@ def test(
 
     import anyio
 
+    from ratchet_mcp.cli.run_once import read_mock_file
     from ratchet_mcp.cli.settings import for_one_run
     from ratchet_mcp.cli.test_run import Wanted, once, watching
     from ratchet_mcp.cli.test_session import Wishes
 
-    wanted = Wanted(from_fs, task, Wishes(pattern, coverage, parallel), junit, as_json)
+    wanted = Wanted(from_fs, task, Wishes(pattern, coverage, parallel, read_mock_file(mock_file)), junit, as_json)
     status = anyio.run(watching if watch else once, for_one_run(config, profile), wanted)
     if status:
         raise typer.Exit(status)

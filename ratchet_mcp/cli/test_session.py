@@ -15,6 +15,7 @@ from ratchet_mcp.testing.junit import Unloadable
 from ratchet_mcp.testing.report import State, TestReport, TestResult
 
 if TYPE_CHECKING:
+    from ratchet_mcp.egress.mocks import Mocks
     from ratchet_mcp.tasks.definition import Task
     from ratchet_mcp.tasks.testcase import TestCase
     from ratchet_mcp.testing.runner import Testing
@@ -35,6 +36,7 @@ class Wishes:
     pattern: str | None = None
     coverage: bool = True
     parallel: int | None = None
+    mocks: Mocks | None = None
 
     def wants(self, task: Task, case: TestCase) -> bool:
         """Tell whether the pattern means this test: part of `task/test`, or all of it when the pattern has `*`, `?` or `[`."""
@@ -132,7 +134,7 @@ async def play(testing: Testing, candidates: Iterable[Candidate], wishes: Wishes
     for task, cases in ready:
         try:
             report: TestReport | Unloadable = await testing.run(
-                task, tests=cases, coverage=wishes.coverage, parallel=wishes.parallel, on_result=listener.result
+                task, tests=cases, coverage=wishes.coverage, parallel=wishes.parallel, on_result=listener.result, mocks=wishes.mocks
             )
         except RatchetError as error:
             report = Unloadable(task.reference, error)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import os
 import secrets
 from collections.abc import Callable, Mapping
@@ -100,7 +101,7 @@ class Recorder:
         `facts` is JSON: `task`, `input`, `output` or `error`, `logs`, `clock`, `seed`, `nonce`; values of secrets are taken out of it.
         """
         try:
-            har = self.hide(orjson.dumps(self.har(), option=orjson.OPT_INDENT_2))
+            har = self.hide(_dump(self.har()))
             whole = {
                 "format": FORMAT,
                 "ratchet": __version__,
@@ -108,7 +109,7 @@ class Recorder:
                 **facts,
                 "har_sha256": hashlib.sha256(har).hexdigest(),
             }
-            text = self.hide(orjson.dumps(whole, option=orjson.OPT_INDENT_2))
+            text = self.hide(_dump(whole))
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             if (folder / HAR_FILE).exists() and not (folder / FACTS_FILE).exists():
                 raise unusable(folder / HAR_FILE, "it is there already, and belongs to no recording")
@@ -118,6 +119,13 @@ class Recorder:
             raise unusable(Path(error.filename or folder), error.strerror or str(error)) from None
         except (TypeError, ValueError) as error:
             raise unusable(folder / FACTS_FILE, f"it would hold what JSON cannot say: {error}") from None
+
+
+def _dump(value: Any) -> bytes:
+    try:
+        return orjson.dumps(value, option=orjson.OPT_INDENT_2)
+    except TypeError:  # whole numbers beyond 64 bits, halves of surrogate pairs
+        return json.dumps(value, indent=2, allow_nan=False).encode()
 
 
 def _replace(file: Path, data: bytes) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 from ratchet_mcp.egress.har import FACTS_FILE, FORMAT, HAR_FILE, Recorded, unusable
 from ratchet_mcp.egress.matching import Seen
 from ratchet_mcp.egress.messages import FetchResponse, Headers
+from ratchet_mcp.errors import RecordingInvalid
 from ratchet_mcp.tasks.json_values import is_object
 
 
@@ -33,6 +34,14 @@ class Recording:
         if parsed.get("har_sha256") != hashlib.sha256(har).hexdigest():
             raise unusable(folder / HAR_FILE, f"it is not the one that {FACTS_FILE} was written with")
         return cls(read_entries(_parsed(har, folder / HAR_FILE), folder / HAR_FILE), parsed)
+
+
+def is_of(folder: Path, execution_id: str) -> bool:
+    """Tell whether a folder holds the recording of an execution. Blocking."""
+    try:
+        return Recording.read(folder).facts.get("execution_id") == execution_id
+    except RecordingInvalid:
+        return False
 
 
 def _load(file: Path, max_bytes: int) -> bytes:

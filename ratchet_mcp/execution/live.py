@@ -16,6 +16,7 @@ from ratchet_mcp.engine.course import Course, Event
 from ratchet_mcp.engine.observe import Observed
 from ratchet_mcp.engine.run import LogLine, ProgressUpdate, RunRequest
 from ratchet_mcp.errors import RatchetError
+from ratchet_mcp.execution.ending import Ended, OnEnd
 from ratchet_mcp.execution.models import Execution, Status
 from ratchet_mcp.security.principal import Principal
 from ratchet_mcp.tasks.definition import Task
@@ -53,6 +54,7 @@ class Live:
         self.children: set[Live] = set()
         self.network = network
         self.given_network: RunNetwork | None = None
+        self.on_end: OnEnd | None = None
         self.calls_made = 0
         self.course: Course | None = None
         self.child_courses: dict[int, Course] = {}
@@ -97,6 +99,18 @@ class Live:
         return [] if self.network is None else [call.to_dict() for call in self.network.calls]
 
     # ------------------------------------------------------------ ending it
+    async def tell_end(self) -> None:
+        """Tell who wants to hear of the end, before it is recorded; what they raise is a warning."""
+        if self.on_end is None:
+            return
+        try:
+            await self.on_end(Ended(self.execution, self.lines, self.course or self.request.course))
+        except RatchetError as error:
+            self.execution.warnings.append(error.message)
+        except Exception as error:
+            logger.opt(exception=error).error("Who listens to the end of execution {} failed", self.execution.id)
+            self.execution.warnings.append(f"The run was not recorded: {type(error).__name__}.")
+
     def end(self, error: RatchetError) -> None:
         """End the run early with this error, unless it has ended or is being ended already."""
         if self.ending is None and not self._ended.is_set():

@@ -62,6 +62,7 @@ class Runner:
                 logger.opt(exception=error).error("The outcome of execution {} could not be read", live.execution.id)
                 text = None
                 finish(live, _defect(error))
+            await live.tell_end()
             await self._record(live, text)
         except Exception as error:
             logger.opt(exception=error).error("Execution {} could not be recorded", live.execution.id)

@@ -19,6 +19,7 @@ from ratchet_mcp.engine.observe import Observation
 from ratchet_mcp.engine.run import LogLine, Pool, ProgressUpdate, RunLimits, RunRequest
 from ratchet_mcp.errors import ExecutionFinished, ExecutionNotFound, Interrupted
 from ratchet_mcp.execution import listing
+from ratchet_mcp.execution.ending import OnEnd
 from ratchet_mcp.execution.fetching import Fetches, OpenEgress
 from ratchet_mcp.execution.handle import Handle
 from ratchet_mcp.execution.keeper import Keeper
@@ -37,7 +38,10 @@ from ratchet_mcp.settings import Settings
 from ratchet_mcp.tasks.definition import Task
 
 if TYPE_CHECKING:
+    from ratchet_mcp.egress.har import Recorder
     from ratchet_mcp.egress.mocks import Mocks
+    from ratchet_mcp.egress.replay import Replay
+    from ratchet_mcp.egress.secrets import RunSecrets
     from ratchet_mcp.egress.service import RunNetwork
     from ratchet_mcp.registry.catalog import Catalog
     from ratchet_mcp.store.store import Store
@@ -100,16 +104,41 @@ class Executions:
         observe: Observation | None = None,
         network: RunNetwork | None = None,
         course: Course | None = None,
+        on_end: OnEnd | None = None,
     ) -> Handle:
         """Validate the input and start a run; the answer of `Handle.wait` is given when its rows are durable.
 
         A run with `observe` is looked into, and `Handle.observed` has what was seen. `network` takes the place of the network that the
-        settings give the task; it is also that of the tasks which the run calls, and is closed with the run. A run with a `course` can be
-        repeated (`Handle.course`), or repeats another one.
+        settings give the task; it is also that of the tasks which the run calls, and is closed with the run, or when it does not start.
+        A run with a `course` can be repeated (`Handle.course`), or repeats another one. `on_end` hears of the end before others do.
 
         Raises `InputInvalid`, `InputTooLarge`, `TaskInvalid`, `TaskSyntaxError`, `InvalidArgument`, `Busy` and `Interrupted` (the server
         stops) before anything runs or is recorded.
         """
+        try:
+            return await self._start(
+                task, input, origin, principal, timeout_seconds, on_progress, parent, attempt, observe, network, course, on_end
+            )
+        except BaseException:
+            if network is not None:
+                await network.close()
+            raise
+
+    async def _start(
+        self,
+        task: Task,
+        input: Any,
+        origin: Origin,
+        principal: Principal,
+        timeout_seconds: float | None,
+        on_progress: Callable[[ProgressUpdate], None] | None,
+        parent: Execution | None,
+        attempt: int,
+        observe: Observation | None,
+        network: RunNetwork | None,
+        course: Course | None,
+        on_end: OnEnd | None,
+    ) -> Handle:
         limits = run_limits(self._settings.limits, task_seconds=task.timeout_seconds, asked_seconds=timeout_seconds)
         prepared = await self._preparation.of(task)
         text = await self._take_input(task, input, limits)
@@ -118,15 +147,25 @@ class Executions:
         live = self._make(
             task, prepared, text, limits, origin, principal, attempt, caller, parent and parent.id, on_progress, observe, own, course
         )
-        live.given_network = network
+        live.given_network, live.on_end = network, on_end
         live.execution.input = input
         self._launch(live, prepared)
         return Handle(live)
 
-    async def mocked_network(self, task: Task, mocks: Mocks, timeout_seconds: float | None = None) -> RunNetwork:
-        """Return a network for one run of a task in which mocks answer; give it to `start`, or close it. Raises `NetworkDenied`."""
+    async def network_for(
+        self,
+        task: Task,
+        timeout_seconds: float | None = None,
+        *,
+        mocks: Mocks | None = None,
+        replay: Replay | None = None,
+        recorder: Recorder | None = None,
+        secrets: RunSecrets | None = None,
+    ) -> RunNetwork:
+        """Return a network for one run of a task that `start` is given: mocked, replayed or recorded. Raises `NetworkDenied`."""
         limits = run_limits(self._settings.limits, task_seconds=task.timeout_seconds, asked_seconds=timeout_seconds)
-        return (await self._fetches.egress()).for_run(task, limits, mocks=mocks)
+        egress = await self._fetches.egress()
+        return egress.for_run(task, limits, mocks=mocks, replay=replay, recorder=recorder, secrets=secrets)
 
     async def start_nested(self, task: Task, input: Any, *, parent: Live, seconds: float, course: Course | None = None) -> Live:
         """Start a run for a running task, as its principal and within `seconds`. Raises what `start` raises."""

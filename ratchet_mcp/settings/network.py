@@ -125,6 +125,13 @@ class NetworkSettings(Section):
         description="Members of JSON and form bodies whose values are not recorded.",
     )  # fmt: skip
     recording_mb: int = Field(default=64, ge=1, le=4096, description="Size of one recording, in MiB.")
+    recordings_folder: Path | None = Field(
+        default=None, description="Where execute_task(record=true) keeps its recordings; by default recordings beside the database."
+    )
+    recordings_kept: int = Field(default=100, ge=1, le=100_000, description="How many recordings stay there; the oldest go first.")
+    recordings_from: list[Path] = Field(
+        default_factory=list[Path], description="Folders from which replay_execution may read recordings by their path."
+    )
 
     @model_validator(mode="after")
     def _default_is_within_the_largest(self) -> NetworkSettings:

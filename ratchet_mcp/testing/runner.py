@@ -118,7 +118,9 @@ class _Session:
         began = time.perf_counter()
         try:
             network = await self._network(case)
-            handle = await self._start(case, network)
+            handle = await self._executions.start(
+                self._task, case.input, origin=Origin.TEST, principal=self._principal, observe=self._observe, network=network
+            )
             execution = await self._end_of(handle)
         except RatchetError as error:
             result = await anyio.to_thread.run_sync(_judge, case, None, error)
@@ -140,16 +142,7 @@ class _Session:
         from ratchet_mcp.egress.mocks import Mocks
 
         mocks = Mocks.read(case.mock, case.file or "tests", f"{case.path}.mock")
-        return await self._executions.mocked_network(self._task, mocks if self._mocks is None else mocks.then(self._mocks))
-
-    async def _start(self, case: TestCase, network: RunNetwork) -> Handle:
-        try:
-            return await self._executions.start(
-                self._task, case.input, origin=Origin.TEST, principal=self._principal, observe=self._observe, network=network
-            )
-        except BaseException:
-            await network.close()
-            raise
+        return await self._executions.network_for(self._task, mocks=mocks if self._mocks is None else mocks.then(self._mocks))
 
     async def _end_of(self, handle: Handle) -> Execution:
         try:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import orjson
 from pydantic import Field
 
+from ratchet_mcp.errors import InvalidArgument
 from ratchet_mcp.execution.models import Execution, Origin, Status
 from ratchet_mcp.mcp import execution_view
 from ratchet_mcp.mcp.long_output import with_output
@@ -32,6 +33,15 @@ class ExecuteTask(Arguments):
     input: Annotated[Any, Field(description="JSON value that matches the task's input schema")] = None
     wait_seconds: Annotated[float | None, Field(ge=0, le=50, description="then answer with status running (default 25)")] = None
     timeout_seconds: Timeout = None
+    record: Annotated[bool, Field(description="keep requests, clock and random numbers for replay_execution")] = False
+
+
+class ReplayExecution(Arguments):
+    """Arguments of replay_execution."""
+
+    id: Annotated[str | None, Field(description="execution_id of a recorded run", max_length=100)] = None
+    recording: Annotated[str | None, Field(description="or the folder of a recording", max_length=4096)] = None
+    input_patch: Annotated[Any, Field(description="JSON Merge Patch of the recorded input")] = None
 
 
 class RunJavascript(Arguments):
@@ -47,9 +57,10 @@ async def execute_task(call: Call, arguments: ExecuteTask) -> ToolResult:
     ratchet = await call.app.get()
     task = await ratchet.catalog.resolve(arguments.task)
     value, hint = _input_of(arguments, task)
+    started = ratchet.recordings.start if arguments.record else ratchet.executions.start
 
     def start(on_progress: OnProgress) -> Awaitable[Handle]:
-        return ratchet.executions.start(
+        return started(
             task,
             value,
             origin=Origin.MCP,
@@ -79,6 +90,32 @@ async def run_javascript(call: Call, arguments: RunJavascript) -> ToolResult:
     return await _answer(call, ratchet, await run_and_wait(call, start, call.settings.mcp.wait_seconds), None)
 
 
+async def replay_execution(call: Call, arguments: ReplayExecution) -> ToolResult:
+    """Run a recorded execution once more, with what it got and saw then, and compare."""
+    from ratchet_mcp.testing.replaying import NO_PATCH, Replayed
+
+    if (arguments.id is None) == (arguments.recording is None):
+        raise InvalidArgument("Say what to replay: either id or recording.", hint='Such as {"id": "0198c1d2-…"}.')
+    ratchet = await call.app.get()
+    recordings = ratchet.recordings
+    recorded = await (recordings.of(arguments.id) if arguments.id is not None else recordings.read_allowed(str(arguments.recording)))
+    task = await ratchet.catalog.resolve(recorded.task)
+    patch = arguments.input_patch if "input_patch" in arguments.model_fields_set else NO_PATCH
+    replays: list[Replayed] = []
+
+    async def start(on_progress: OnProgress) -> Handle:
+        replays.append(
+            await ratchet.replays.start(
+                recorded, task, input_patch=patch, origin=Origin.MCP, principal=call.principal, on_progress=on_progress
+            )
+        )
+        return replays[0].handle
+
+    execution = await run_and_wait(call, start, call.settings.mcp.wait_seconds)
+    more: dict[str, Any] = {"replay": clipped(replays[0].report(execution).to_dict())} if execution.status.final else {}
+    return await _answer(call, ratchet, execution, None, more)
+
+
 def _input_of(arguments: ExecuteTask, task: Task) -> tuple[Any, str | None]:
     """Return the input, `{}` when none was given; JSON text of an object counts as the object where the task wants one."""
     if "input" not in arguments.model_fields_set:
@@ -94,8 +131,8 @@ def _input_of(arguments: ExecuteTask, task: Task) -> tuple[Any, str | None]:
     return given, None
 
 
-async def _answer(call: Call, ratchet: Ratchet, execution: Execution, hint: str | None) -> ToolResult:
-    view = execution_view.outcome(execution)
+async def _answer(call: Call, ratchet: Ratchet, execution: Execution, hint: str | None, more: dict[str, Any] | None = None) -> ToolResult:
+    view = execution_view.outcome(execution) | (more or {})
     if hint is not None:
         view["hint"] = hint
     if execution.status is Status.COMPLETED:
@@ -124,6 +161,18 @@ TOOLS: list[ToolSpec[Any]] = [
         output=schemas.result(schemas.EXECUTION),
         annotations=RUNS_CODE,
         handler=execute_task,
+    ),
+    ToolSpec(
+        name="replay_execution",
+        title="Replay an execution",
+        description=(
+            "Run what execute_task recorded (record: true) once more: the same responses, clock and random numbers, no network. "
+            'Tells whether the result is the same. Example: {"id": "0198c1d2-…", "input_patch": {"city": "Rome"}}'
+        ),
+        arguments=ReplayExecution,
+        output=schemas.result({**schemas.EXECUTION, "replay": schemas.OBJECT}),
+        annotations=RUNS_CODE,
+        handler=replay_execution,
     ),
     ToolSpec(
         name="run_javascript",

@@ -16,7 +16,7 @@ from ratchet_mcp.settings import McpSettings, Settings
 from ratchet_mcp.settings.loader import load
 
 RUN_OR_CHANGE = {
-    "execute_task", "run_javascript", "cancel_execution", "create_task", "edit_task", "delete_task", "test_task", "debug_task",
+    "execute_task", "replay_execution", "run_javascript", "cancel_execution", "create_task", "edit_task", "delete_task", "test_task", "debug_task",
     "import_tasks", "sync_registry", "enable_task",
 }  # fmt: skip
 READ_IF_ASKED = {"validate_task"}
