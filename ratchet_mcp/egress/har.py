@@ -11,7 +11,7 @@ import json
 import os
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -23,10 +23,13 @@ from ratchet_mcp import __version__
 from ratchet_mcp.egress.calls import HttpCall
 from ratchet_mcp.egress.matching import Seen
 from ratchet_mcp.egress.messages import FetchResponse, Headers, joined
-from ratchet_mcp.egress.redaction import Redactor
+from ratchet_mcp.egress.redaction import MARK, Redactor
 from ratchet_mcp.errors import RecordingInvalid
 
 FORMAT = "ratchet-recording/1"
+MOST_VALUES = 1000
+"""Values of cookies and credentials that are looked for in the bodies of one recording."""
+
 HAR_FILE, FACTS_FILE = "http.har", "recording.json"
 
 
@@ -52,12 +55,14 @@ class Recorder:
     hide: Callable[[bytes], bytes] = bytes
     entries: list[Recorded] = field(default_factory=list[Recorded])
     complete: bool = True
+    _values: dict[bytes, None] = field(default_factory=dict[bytes, None])
     _bytes: int = 0
     _finished: int = 0
 
     def begin(self, number: int, seen: Seen, call: HttpCall) -> Recorded:
         """Note a request that starts."""
         entry = Recorded(number, self._redacted(seen), call=call)
+        self._learn(seen.headers)
         self._count(entry, len(seen.body or b""))
         self.entries.append(entry)
         return entry
@@ -70,6 +75,7 @@ class Recorder:
             entry.error = outcome
             return
         self._count(entry, len(outcome.body))
+        self._learn(outcome.headers)
         entry.response = FetchResponse(
             url=self.redactor.url(outcome.url),
             status=outcome.status,
@@ -85,6 +91,20 @@ class Recorder:
         if self._bytes > self.max_bytes:
             entry.complete = self.complete = False
 
+    def _learn(self, headers: Headers) -> None:
+        if len(self._values) < MOST_VALUES:
+            self._values.update(dict.fromkeys(self.redactor.values(headers)))
+
+    def _cleaned(self, entry: Recorded) -> Recorded:
+        """Return an entry in whose bodies no value of a cookie or a credential stands that went over the wire in this run."""
+        seen, answer = entry.seen, entry.response
+        for value in sorted(self._values, key=len, reverse=True):
+            if seen.body and value in seen.body:
+                seen = replace(seen, body=seen.body.replace(value, MARK.encode()))
+            if answer is not None and value in answer.body:
+                answer = replace(answer, body=answer.body.replace(value, MARK.encode()))
+        return replace(entry, seen=seen, response=answer)
+
     def _redacted(self, seen: Seen) -> Seen:
         body = self.redactor.body(seen.body) if seen.body is not None else None
         return Seen(seen.method, self.redactor.url(seen.url), self.redactor.headers(seen.headers), body)
@@ -92,7 +112,7 @@ class Recorder:
     def har(self) -> dict[str, Any]:
         """Return the requests as HAR 1.2."""
         creator = {"name": "Ratchet", "version": __version__}
-        entries = [_entry(each) for each in sorted(self.entries, key=lambda each: each.number)]
+        entries = [_entry(self._cleaned(each)) for each in sorted(self.entries, key=lambda each: each.number)]
         return {"log": {"version": "1.2", "creator": creator, "pages": [], "entries": entries}}
 
     def write(self, folder: Path, facts: Mapping[str, Any]) -> None:

@@ -12,6 +12,8 @@ from ratchet_mcp.egress.messages import Headers
 from ratchet_mcp.settings.network import NetworkSettings
 
 MARK = "***"
+LEAST = 16
+"""Characters of a value that is looked for in bodies: sessions and keys have more, words have less."""
 _COOKIE = re.compile(r"=[^;]*")
 
 
@@ -41,6 +43,19 @@ class Redactor:
             return _COOKIE.sub(f"={MARK}", value)
         scheme, space, _ = value.partition(" ")
         return f"{scheme} {MARK}" if space and name.lower().endswith("authorization") and len(scheme) <= 16 else MARK
+
+    def values(self, headers: Headers) -> list[bytes]:
+        """Return the sensitive values themselves, for finding them elsewhere; short ones would be found everywhere and are left out."""
+        found: list[str] = []
+        for name, value in headers:
+            if not self._headers(name):
+                continue
+            if name.lower() in ("cookie", "set-cookie"):
+                pairs = value.split(";") if name.lower() == "cookie" else [value.partition(";")[0]]
+                found += [pair.partition("=")[2].strip() for pair in pairs]
+            else:
+                found.append(value.rpartition(" ")[2])
+        return [value.encode() for value in found if len(value) >= LEAST and not value.startswith("{{")]
 
     def url(self, url: str) -> str:
         """Return a URL without sensitive values in its query and without user and password."""
