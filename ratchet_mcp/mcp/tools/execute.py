@@ -178,7 +178,7 @@ TOOLS: list[ToolSpec[Any]] = [
         name="run_javascript",
         title="Run JavaScript",
         description=(
-            "Run one JavaScript function, sync or async, in the sandbox (no network, no files) and return what it returns. "
+            "Run one JavaScript function, sync or async, in the sandbox (no files; fetch asks public hosts) and return what it returns. "
             'Example: {"code": "(input) => input.numbers.reduce((a, b) => a + b, 0)", "input": {"numbers": [1, 2, 3]}}'
         ),
         arguments=RunJavascript,
