@@ -71,7 +71,9 @@ def run_once(
         if as_json:
             print_json({"status": "refused", "error": error.to_dict()})
         raise
-    if not show(execution, lines, as_json=as_json) or (record is not None and not _is_recorded(execution, record)):
+    completed = show(execution, lines, as_json=as_json)
+    recorded = record is None or _is_recorded(execution, record)
+    if not (completed and recorded):
         raise typer.Exit(1)
 
 
