@@ -53,7 +53,7 @@ def _overview(ratchet: Ratchet, task: Task) -> dict[str, Any]:
 def told(case: TestCase) -> dict[str, Any]:
     """Return a test case as it stands in a file: without what it does not say."""
     full = asdict(case)
-    kept = {name: value for name, value in full.items() if name not in ("file", "has_output") and value not in (None, "", False)}
+    kept = {name: value for name, value in full.items() if name not in ("file", "path", "has_output") and value not in (None, "", False)}
     kept["input"] = case.input
     if case.has_output:
         kept["expected_output"] = case.expected_output

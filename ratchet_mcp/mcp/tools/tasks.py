@@ -143,7 +143,7 @@ def _parts(ratchet: Ratchet, task: Task) -> dict[Part, dict[str, Any]]:
     return {
         "schemas": {"input_schema": task.input_schema, "output_schema": task.output_schema},
         "source": {"source": task.source},
-        "tests": {"tests": [asdict(case) for case in task.tests]},
+        "tests": {"tests": [{key: value for key, value in asdict(case).items() if key != "path"} for case in task.tests]},
         "versions": {"versions": ratchet.catalog.versions(task.name)},
     }
 

@@ -18,7 +18,7 @@ from ratchet_mcp.mcp.tools.tasks import ListTasks
     [
         (ExecuteTask, {}, "$.task is required."),
         (ExecuteTask, {"task": "a", "inputs": {}}, "$.inputs is not an argument of tool; did you mean input?"),
-        (ExecuteTask, {"task": "a", "zzz": 1}, "its arguments are task, input, wait_seconds, timeout_seconds."),
+        (ExecuteTask, {"task": "a", "zzz": 1}, "its arguments are task, input, wait_seconds, timeout_seconds, record."),
         (ExecuteTask, {"task": 5}, "$.task should be a valid string, not 5."),
         (ExecuteTask, {"task": "a", "wait_seconds": 51}, "$.wait_seconds should be less than or equal to 50, not 51."),
         (ExecuteTask, {"task": "a", "wait_seconds": "5"}, '$.wait_seconds should be a valid number, not "5".'),
@@ -27,7 +27,11 @@ from ratchet_mcp.mcp.tools.tasks import ListTasks
         (ListTasks, {"tags": "csv"}, '$.tags should be a valid list, not "csv".'),
         (ListTasks, {"limit": 2.5}, "$.limit should be a valid integer, not 2.5."),
         (ListTasks, {"limit": True}, "$.limit should be a valid integer, not true."),
-        (GetStatus, {"id": "x", "include": ["output", "input"]}, "$.include[1] should be 'output', 'logs', 'error' or 'http', not \"input\"."),
+        (
+            GetStatus,
+            {"id": "x", "include": ["output", "input"]},
+            "$.include[1] should be 'output', 'logs', 'error' or 'http', not \"input\".",
+        ),
         (ListExecutions, {"since": "yesterday"}, '$.since should be a time like 2026-01-31T12:00:00Z, not "yesterday".'),
     ],
 )
