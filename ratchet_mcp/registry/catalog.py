@@ -122,7 +122,7 @@ class Catalog:
             index = self._index
             entry = choose(index, reference.strip())
             if entry.summary.name in self.ledger.disabled and not disabled:
-                raise TaskDisabled(f"The task {entry.summary.name} is disabled.", hint="Enable it, or use another task.")
+                raise TaskDisabled(f"The task {entry.summary.name} is disabled.")
             task = await self._loader.load(entry)
             if (task.name, task.version, task.uuid) == (entry.summary.name, entry.summary.version, entry.summary.uuid):
                 task = await self._accepted(entry, task)
