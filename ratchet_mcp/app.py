@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 EGRESS_START_SECONDS = 10.0
 """What starting the network may take; it only reads its settings."""
 
+PROBLEMS_SHOWN = 5
+"""How many problems of tasks and sources `status` tells; `ratchet repo status` and sync_registry tell all."""
 START_MARGIN_SECONDS = 30.0
 """What starting may take beyond the limits that the settings name for its parts."""
 
@@ -151,8 +153,13 @@ class Ratchet:
             "queue": {name: pool.get(name) for name in ("queued", "running", "restarts", "breakers")},
             "executions": self.executions.status(),
             "store": self.store.status(),
-            "tasks": {"count": self.catalog.find(limit=1).total, "problems": len(self.catalog.problems)},
+            "tasks": self._tasks(),
         }
+
+    def _tasks(self) -> dict[str, Any]:
+        problems = self.catalog.problems
+        view: dict[str, Any] = {"count": self.catalog.find(limit=1).total, "problems": len(problems)}
+        return {**view, "first_problems": [each.brief() for each in problems[:PROBLEMS_SHOWN]]} if problems else view
 
 
 class LazyRatchet:

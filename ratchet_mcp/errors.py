@@ -104,9 +104,13 @@ class TaskReadOnly(RatchetError):
 
 
 class TaskDisabled(RatchetError):
-    """The task has been disabled, so it does not run. Its history stays."""
+    """The task has been disabled, so it does not run, except to be tested or debugged. Its history stays."""
 
     code, http_status = "task_disabled", 409
+    default_hint = (
+        "Use another task, or let it run again: edit_task with enabled: true, or `ratchet repo enable NAME`. "
+        "test_task and debug_task work all the same."
+    )
 
 
 class ConfirmationRequired(RatchetError):

@@ -38,6 +38,10 @@ NoCheck = Annotated[bool, typer.Option("--no-check", help="Do not try whether th
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only print what would be written.")]
 SourceName = Annotated[str | None, typer.Argument(help="Name of a source.", metavar="[SOURCE]", show_default="all")]
 Accept = Annotated[bool, typer.Option("--accept-changed", help="Take other content under versions that are known.")]
+Tasks = Annotated[
+    list[str], typer.Argument(help="name, name@version, or name@* for all versions; may be repeated.", metavar="TASK…", show_default=False)
+]
+Force = Annotated[bool, typer.Option("--force", help="Write over a file that is there.")]
 Task = Annotated[str, typer.Argument(help="Name of a task.", metavar="TASK", show_default=False)]
 
 
@@ -121,6 +125,21 @@ def verify(
     from ratchet_mcp.cli import repo_verify
 
     repo_verify.verify(source, config, profile, as_json=as_json)
+
+
+@app.command("export")
+def export(
+    tasks: Tasks,
+    output: Annotated[Path, typer.Option("--output", "-o", help="File to write: .zip, or .json.", metavar="FILE", show_default=False)],
+    force: Force = False,
+    config: options.Config = None,
+    profile: options.Profile = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Write tasks into one file, which is a source of tasks (.zip) and what import_tasks takes."""
+    from ratchet_mcp.cli import repo_export
+
+    repo_export.export(tasks, output, config, profile, force=force, as_json=as_json)
 
 
 @app.command("enable")

@@ -41,7 +41,7 @@ async def once(settings: Settings, wanted: Wanted) -> int:
         if wanted.from_fs is not None:
             candidates = await TaskFolder(FolderSource(SOURCE, wanted.from_fs), settings.limits).changed()
         else:
-            task = await ratchet.catalog.resolve(str(wanted.name))
+            task = await ratchet.catalog.resolve(str(wanted.name), disabled=True)
             candidates = [Candidate(task.reference, lambda: task)]
         return (await _round(ratchet, candidates, wanted)).status
 
@@ -93,7 +93,7 @@ async def _folder(ratchet: Ratchet, settings: Settings, wanted: Wanted) -> TaskF
     """Return what to watch. Raises `InvalidArgument` for a known task that has no files here."""
     if wanted.from_fs is not None:
         return TaskFolder(FolderSource(SOURCE, wanted.from_fs), settings.limits)
-    task = await ratchet.catalog.resolve(str(wanted.name))
+    task = await ratchet.catalog.resolve(str(wanted.name), disabled=True)
     path = Path((task.location or "").partition("!/")[0])
     if not task.location or not await anyio.to_thread.run_sync(path.exists):
         raise InvalidArgument(f"{task.reference} has no files here that could be watched.", hint="Watch a folder: --from-fs PATH.")

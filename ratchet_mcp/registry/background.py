@@ -14,9 +14,9 @@ from loguru import logger
 from ratchet_mcp.errors import RatchetError
 from ratchet_mcp.registry.catalog import Catalog
 from ratchet_mcp.registry.source import Source
+from ratchet_mcp.registry.sync import Sync
 
 if TYPE_CHECKING:
-    from ratchet_mcp.registry.sync import Sync
     from ratchet_mcp.store.store import Store
 
 DELAY_SECONDS = 0.3
@@ -28,30 +28,24 @@ LAST_SECONDS = 2.0
 @asynccontextmanager
 async def keep_current(catalog: Catalog, store: Store) -> AsyncGenerator[None]:
     """Keep a catalog current inside the context. Nothing that fails here reaches the server: it is logged and tried again."""
-    async with anyio.create_task_group() as group:
-        group.start_soon(_run, catalog, store)
-        try:
-            yield
-        finally:
-            group.cancel_scope.cancel("the server stops")
-
-
-async def _run(catalog: Catalog, store: Store) -> None:
-    await anyio.sleep(DELAY_SECONDS)
-    from ratchet_mcp.registry.sync import Sync
-
     sync = Sync(catalog, store, catalog.settings.watch)
-    if any(source.remote for source in catalog.sources):
-        with suppress(RatchetError):  # `sync.write` tries again, and says so
-            await sync.remember()  # what is known, before anything new comes
     try:
-        await _keep(catalog, store, sync)
+        async with anyio.create_task_group() as group:
+            group.start_soon(_run, catalog, store, sync)
+            try:
+                yield
+            finally:
+                group.cancel_scope.cancel("the server stops")
     finally:
         with anyio.move_on_after(LAST_SECONDS, shield=True), suppress(RatchetError):
             await sync.finish()
 
 
-async def _keep(catalog: Catalog, store: Store, sync: Sync) -> None:
+async def _run(catalog: Catalog, store: Store, sync: Sync) -> None:
+    await anyio.sleep(DELAY_SECONDS)
+    if any(source.remote for source in catalog.sources):
+        with suppress(RatchetError):  # `sync.write` tries again, and says so
+            await sync.remember()  # what is known, before anything new comes
     settings = catalog.settings.watch
     async with anyio.create_task_group() as group:
         group.start_soon(_again, "writing down what sources offer", sync.write, settings.max_retry_seconds)

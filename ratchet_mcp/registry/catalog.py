@@ -95,6 +95,11 @@ class Catalog:
         """Return what cannot be served, found by a scan or when a task was loaded, and what should be known of what is served."""
         return [*self._index.problems, *self._loader.failed.values(), *self._notes.values(), *self._troubles.values()]
 
+    def problems_of(self, name: str) -> list[TaskProblem]:
+        """Return what is wrong at the places of the versions of a task: a broken edit, content that is held back, and the like."""
+        places = {entry.place.location for entry in self._index.by_name.get(name, ())}
+        return [problem for problem in self.problems if problem.location in places]
+
     def find(self, *, query: str | None = None, tags: Sequence[str] = (), limit: int = 50, cursor: str | None = None) -> TaskPage:
         """Return a page of tasks, the best version of each. Tasks must have all `tags`. Raises `InvalidCursor`."""
         return list_page(self._index, query, tags, limit, cursor, self.ledger.dress)
@@ -122,7 +127,7 @@ class Catalog:
             index = self._index
             entry = choose(index, reference.strip())
             if entry.summary.name in self.ledger.disabled and not disabled:
-                raise TaskDisabled(f"The task {entry.summary.name} is disabled.", hint="Enable it, or use another task.")
+                raise TaskDisabled(f"The task {entry.summary.name} is disabled.")
             task = await self._loader.load(entry)
             if (task.name, task.version, task.uuid) == (entry.summary.name, entry.summary.version, entry.summary.uuid):
                 task = await self._accepted(entry, task)

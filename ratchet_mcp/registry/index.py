@@ -120,6 +120,8 @@ class Index:
         refused = self._refused(entry)
         if refused is not None:
             self.problems.append(refused)
+            if not refused.warning:
+                self.broken.setdefault(entry.summary.name, refused.error)
             return
         self.by_name.setdefault(entry.summary.name, []).append(entry)
         self.by_uuid.setdefault(entry.summary.uuid, []).append(entry)

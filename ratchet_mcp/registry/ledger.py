@@ -112,6 +112,16 @@ class Ledger:
                 records.append(replace(record, removed_at=now))
         return records, entries
 
+    def loaded_from(self, scans: Iterable[Scan]) -> list[CatalogRecord]:
+        """Return the records of what was loaded here of remote sources, as far as they differ from those of the database."""
+        now = datetime.now(UTC)
+        entries = [entry for scan in scans if scan.source.remote for entry in scan.entries.values() if entry.identity in self._validated]
+        return [record for record in (self._record(entry, now) for entry in entries) if record is not None]
+
+    def has_loaded(self, sources: Collection[str]) -> bool:
+        """Tell whether anything of these sources was loaded here."""
+        return any(identity[0] in sources for identity in self._validated)
+
     def written(self, records: Iterable[CatalogRecord], entries: Iterable[Entry]) -> None:
         """Note that the database holds these now."""
         self._records.update((record.key, record) for record in records)

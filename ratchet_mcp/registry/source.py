@@ -57,6 +57,11 @@ class TaskProblem:
     error: RatchetError
     warning: bool = False
 
+    def brief(self) -> dict[str, Any]:
+        """Return `{source, location, code, message, warning?}`."""
+        body = {"source": self.source, "location": self.location, "code": self.error.code, "message": self.error.message[:500]}
+        return {**body, "warning": True} if self.warning else body
+
     def to_dict(self) -> dict[str, Any]:
         """Return `{source, location, error, warning?}`."""
         body: dict[str, Any] = {"source": self.source, "location": self.location, "error": self.error.to_dict()}

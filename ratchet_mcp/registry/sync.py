@@ -102,9 +102,16 @@ class Sync:
             self._catalog.seen = now
 
     async def finish(self) -> None:
-        """Write down what was loaded last, if the tables have been brought in step before. Raises `StoreFailed` or `Busy`."""
+        """Write down what was loaded last: everything, or, when this process was too short for that, what came from elsewhere.
+
+        Raises `StoreFailed` or `Busy`.
+        """
+        catalog = self._catalog
         if self._wrote:
             await self.flush()
+        elif catalog.ledger.has_loaded({source.name for source in catalog.sources if source.remote}):
+            await self.remember()
+            await self._store.registry.save(catalog.ledger.loaded_from(catalog.scans))
 
     async def _is_behind(self) -> bool:
         """Tell whether digests were accepted elsewhere that are not taken over yet: what is known here must not overwrite them."""

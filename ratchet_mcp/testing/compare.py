@@ -13,7 +13,7 @@ from ratchet_mcp.tasks.testcase import ExpectedError, TestCase
 from ratchet_mcp.tasks.violations import json_path, shown, type_name
 
 MAX_DIFFERENCES = 20
-_MISSING: Any = object()
+MAX_NAMES = 10
 _NOT_OF_THE_TASK = frozenset(
     kind.code
     for kind in (
@@ -73,18 +73,32 @@ def _compare_error(expected: ExpectedError, output: Any, error: RatchetError | N
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class _Missing:
+    """A member that is not there, with the object it is not in."""
+
+    beside: dict[str, Any]
+
+
+def _there(members: dict[str, Any]) -> str:
+    """Return the names of the members that are there: often one of them was meant."""
+    names = ", ".join(shown(name) for name in list(members)[:MAX_NAMES])
+    return f" (there: {names}{', …' if len(members) > MAX_NAMES else ''})" if members else ""
+
+
 def compare_values(expected: Any, actual: Any, *, exact: bool) -> list[Difference]:
     """Compare two JSON values; without `exact`, objects of the actual value may have further members."""
     found: list[Difference] = []
     waiting: list[tuple[tuple[Any, ...], Any, Any]] = [((), expected, actual)]
     while waiting and len(found) < MAX_DIFFERENCES:
         path, wanted, got = waiting.pop()
-        if got is _MISSING:
-            found.append(Difference(json_path(path), f"expected {shown(wanted)}, but it is missing"))
+        if isinstance(got, _Missing):
+            found.append(Difference(json_path(path), f"expected {shown(wanted)}, but it is missing{_there(got.beside)}"))
         elif is_object(wanted) and is_object(got):
             if exact:
                 found.extend(Difference(json_path((*path, key)), f"unexpected: {shown(got[key])}") for key in _further(wanted, got))
-            waiting.extend(((*path, key), value, got.get(key, _MISSING)) for key, value in reversed(wanted.items()))
+            missing = _Missing(got)
+            waiting.extend(((*path, key), value, got.get(key, missing)) for key, value in reversed(wanted.items()))
         elif is_array(wanted) and is_array(got):
             if len(wanted) != len(got):
                 found.append(Difference(json_path(path), f"expected {len(wanted)} items, got {len(got)}"))

@@ -195,3 +195,15 @@ def test_publishing_into_the_folder_itself_is_refused(tmp_path: Path) -> None:
     write("function (")
     report = repo("index", "mine", status=1)
     assert report["tasks"] == [] and len(report["problems"]) == 1
+
+
+def test_tasks_are_exported_into_a_file_that_is_a_source(tmp_path: Path) -> None:
+    for name in ("all.zip", "all.json"):
+        report = repo("export", "csv-to-json", "text-diff@*", "json-query", "html-to-text", "--output", name)
+        assert report["tasks"] == ["csv-to-json@1.0.0", "html-to-text@1.0.0", "json-query@1.0.0", "text-diff@1.0.0"]
+        assert (tmp_path / name).stat().st_size == report["bytes"]
+    assert repo("add", "all.zip")["tasks"] == 4
+    assert "--force" in repo("export", "csv-to-json", "--output", "all.zip", status=1)
+    assert ".json" in repo("export", "csv-to-json", "--output", "all.txt", status=1)
+    assert "task_not_found" in repo("export", "nothing", "--output", "new.zip", status=1)
+    assert not (tmp_path / "new.zip").exists()

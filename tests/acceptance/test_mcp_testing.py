@@ -122,3 +122,15 @@ async def test_progress_tells_how_many_tests_have_ended(connect: Callable[[], Cl
         await client.call_tool("test_task", {"task": "twice"}, progress_callback=take)
         await client.list_tools()  # a round trip later, every notification is here
     assert told[-1] == "3 of 3 tests"
+
+
+async def test_a_disabled_task_is_tested_and_debugged_so_that_it_can_be_mended(connect: Callable[[], Client]) -> None:
+    async with connect() as client:
+        assert not (await client.call_tool("edit_task", {"task": "twice", "enabled": False})).is_error
+        refused = await client.call_tool("execute_task", {"task": "twice", "input": {"n": 1}})
+        assert refused.is_error
+        assert "enabled: true" in refused.content[0].text  # type: ignore[union-attr]  # a text
+        tested = await client.call_tool("test_task", {"task": "twice", "tests": ["good"]})
+        assert (tested.structured_content or {})["passed"] is True
+        seen = await client.call_tool("debug_task", {"task": "twice", "input": {"n": 1}, "breakpoints": [6]})
+        assert (seen.structured_content or {})["output"] == {"twice": 2}

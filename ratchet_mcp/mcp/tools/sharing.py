@@ -71,6 +71,9 @@ def _imported(report: ImportReport, characters: int) -> dict[str, Any]:
     return view
 
 
+_FEWER, _SMALLER = "Export fewer tasks at a time", ', ask for format "zip", which is smaller'
+
+
 async def export_tasks(call: Call, arguments: ExportTasks) -> ToolResult:
     """Export tasks as one file that import_tasks takes again."""
     import hashlib
@@ -81,7 +84,7 @@ async def export_tasks(call: Call, arguments: ExportTasks) -> ToolResult:
     if len(text) > call.characters - 2000:
         raise InvalidArgument(
             f"The export of {len(export.tasks)} tasks has {len(text):,} characters, a result holds {call.characters:,}.",
-            hint='Export fewer tasks at a time, or ask for format "zip", which is smaller.',
+            hint=f"{_FEWER}{_SMALLER if export.format == 'json' else ''}, or let the user run `ratchet repo export`.",
             details={"tasks": export.tasks[:50]},
         )
     sha256 = hashlib.sha256(export.data).hexdigest()

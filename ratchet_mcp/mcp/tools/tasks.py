@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ratchet_mcp.registry.catalog import TaskSummary
     from ratchet_mcp.tasks.definition import Task
 
+MOST_PROBLEMS = 3
 Detail = Literal["summary", "names", "schemas"]
 Part = Literal["schemas", "source", "tests", "versions"]
 
@@ -110,6 +111,9 @@ async def get_task(call: Call, arguments: GetTask) -> ToolResult:
         "origin": task.origin,
         "registry": _remembered(ratchet.catalog.summary(f"{task.uuid}@{task.version}")),
     }
+    problems = ratchet.catalog.problems_of(task.name)
+    if problems:
+        view["registry"]["problems"] = [each.brief() for each in problems[:MOST_PROBLEMS]]
     parts = _parts(ratchet, task)
     left_out: list[str] = []
     for part in arguments.include:

@@ -132,6 +132,16 @@ async def test_content_that_is_in_the_cache_goes_on_after_a_restart(publish: tup
         assert await output(ratchet) == {"doubled": 2}
 
 
+async def test_content_that_a_short_process_ran_is_known_too(publish: tuple[str, Publish], settings: Settings) -> None:
+    async with Ratchet.open(settings) as ratchet:
+        await ratchet.catalog.reload(refresh=True)
+    for code in (CODE, OTHER):
+        publish[1](code)
+        async with Ratchet.open(settings) as ratchet:
+            await ratchet.catalog.reload(refresh=True)
+            assert await output(ratchet) == {"doubled": 2}
+
+
 async def test_content_that_is_nowhere_any_more_is_not_replaced_by_other(
     publish: tuple[str, Publish], settings: Settings, tmp_path: Path
 ) -> None:

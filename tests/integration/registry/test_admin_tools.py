@@ -45,9 +45,21 @@ async def test_a_sync_tells_what_changed_and_what_is_wrong(client: Client, tmp_p
     assert answer["total"] == 2
     assert answer["problems"]["count"] == 1
     assert answer["problems"]["first"][0]["source"] == "mine"
+    [told] = (await call(client, "server_status"))["tasks"]["first_problems"]
+    assert (told["source"], told["code"]) == ("mine", "task_invalid")
+    assert "bad" in told["message"]
     assert [(each["name"], each["versions"]) for each in answer["sources"]] == [("mine", 2), ("database", 0)]
     assert (await call(client, "sync_registry", source="database"))["problems"]["count"] == 0
     assert (await call(client, "sync_registry", source="other"))["error"]["code"] == "source_failed"
+
+
+async def test_what_is_wrong_with_a_task_is_shown_with_it(client: Client, tmp_path: Path) -> None:
+    await call(client, "execute_task", task="greet")
+    (tmp_path / "mine" / "greet" / "main.js").write_text("const x = ;")
+    await call(client, "sync_registry")
+    [problem] = (await call(client, "get_task", task="greet"))["registry"]["problems"]
+    assert (problem["source"], problem["code"]) == ("mine", "task_invalid")
+    assert "main.js:1" in problem["message"]
 
 
 async def test_a_disabled_task_is_shown_and_does_not_run(client: Client) -> None:

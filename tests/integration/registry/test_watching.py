@@ -105,6 +105,7 @@ async def test_a_broken_edit_keeps_the_last_good_version_and_shows_the_error(tmp
             assert await catalog.resolve("a") is good
             [problem] = catalog.problems
             assert (problem.source, problem.location, problem.error.code) == (tmp_path.name, str(path), "task_invalid")
+            assert catalog.problems_of("a") == [problem]
             (path / "metadata.json").write_text('{"name": "a"}')
             (path / "main.js").write_text("() => 1")
             await until(lambda: not catalog.problems)

@@ -167,6 +167,8 @@ async def test_one_uuid_for_two_names_is_a_problem(tmp_path: Path) -> None:
     add(tmp_path, "b", name="leave", uuid=ONE)
     catalog = await open_catalog(tmp_path)
     assert "has the UUID of greet" in catalog.problems[0].error.message
+    with pytest.raises(TaskInvalid, match="has the UUID of greet"):
+        await catalog.resolve("leave")
     assert names(catalog) == ["greet"]
 
 

@@ -36,6 +36,7 @@ def test_a_subset_passes_by_default(expected: Any, actual: Any) -> None:
     [
         ({"a": 1}, {"a": 2}, "$.a", "expected 1, got 2"),
         ({"a": {"b": 1}}, {"a": {}}, "$.a.b", "expected 1, but it is missing"),
+        ({"a": 1}, {"b": 1, "c": 2}, "$.a", 'expected 1, but it is missing (there: "b", "c")'),
         ([1, 2], [1], "$", "expected 2 items, got 1"),
         ([1, {"a": "x"}], [1, {"a": "y"}], "$[1].a", 'expected "x", got "y"'),
         (1, True, "$", "expected 1, got boolean true"),

@@ -7,7 +7,7 @@ from alembic import op
 
 from ratchet_mcp.store import types
 
-revision = "0005"
+revision = "0003"
 down_revision = "0002"
 branch_labels = None
 depends_on = None
