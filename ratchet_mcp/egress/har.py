@@ -97,12 +97,12 @@ class Recorder:
 
     def _cleaned(self, entry: Recorded) -> Recorded:
         """Return an entry in whose bodies no value of a cookie or a credential stands that went over the wire in this run."""
-        seen, answer = entry.seen, entry.response
+        seen: Seen = entry.seen
+        answer: FetchResponse | None = entry.response
         for value in sorted(self._values, key=len, reverse=True):
             if seen.body and value in seen.body:
                 seen = replace(seen, body=seen.body.replace(value, MARK.encode()))
-            if answer is not None and value in answer.body:
-                answer = replace(answer, body=answer.body.replace(value, MARK.encode()))
+            answer = answer and _without(answer, value)
         return replace(entry, seen=seen, response=answer)
 
     def _redacted(self, seen: Seen) -> Seen:
@@ -139,6 +139,10 @@ class Recorder:
             raise unusable(Path(error.filename or folder), error.strerror or str(error)) from None
         except (TypeError, ValueError) as error:
             raise unusable(folder / FACTS_FILE, f"it would hold what JSON cannot say: {error}") from None
+
+
+def _without(answer: FetchResponse, value: bytes) -> FetchResponse:
+    return replace(answer, body=answer.body.replace(value, MARK.encode())) if value in answer.body else answer
 
 
 def _dump(value: Any) -> bytes:
