@@ -119,6 +119,8 @@ def task_table() -> str:
 
 
 PAGES: dict[str, Callable[[], str]] = {"docs/settings.md": settings, "docs/errors.md": errors, "docs/cli.md": commands}
+
+
 def credential_options() -> str:
     """Return the table of the options that all remote sources have."""
     from ratchet_mcp.registry.remote.options import CredentialOptions
