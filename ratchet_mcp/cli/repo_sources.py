@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -78,30 +78,32 @@ def refresh(name: str | None, config: Path | None, profile: str | None, *, accep
     settings, sources, unopened = opened(config, profile)
     chosen(name, sources, unopened)
 
-    async def work() -> tuple[Changes, list[TaskProblem]]:
+    async def work() -> tuple[Changes, list[str], list[TaskProblem]]:
         async with catalog_of(settings, store=accept_changed) as (catalog, store):
             known = catalog.ledger.known({source.name for source in catalog.sources if source.remote and name in (None, source.name)})
             changes = await catalog.reload(name, refresh=True, accept_changed=accept_changed)
-            if store is not None:
-                await _accept(catalog, store, known)
-            return changes, [problem for problem in catalog.problems if name in (None, problem.source)]
+            accepted = await _accept(catalog, store, known) if store is not None else []
+            return changes, accepted, [problem for problem in catalog.problems if name in (None, problem.source)]
 
-    changes, problems = anyio.run(work)
+    changes, accepted, problems = anyio.run(work)
     failed = [problem for problem in problems if problem.error.code == "source_failed"]
     report = {
         "added": sorted(changes.added),
         "changed": sorted(changes.changed),
         "removed": sorted(changes.removed),
+        "accepted": accepted,
         "problems": [problem.to_dict() for problem in problems],
     }
     if as_json:
         print_json(report)
     else:
-        for word in ("added", "changed", "removed"):
+        for word in ("added", "changed", "removed", "accepted"):
             if report[word]:
                 print_text(f"{word}: {printable(', '.join(str(each) for each in report[word]))}")
         print_text(
             "Nothing is new."
+            if not changes and not accepted
+            else f"{counted_tasks(len(accepted))} accepted."
             if not changes
             else f"{counted_tasks(len(changes.added | changes.changed | changes.removed))} new, changed or gone."
         )
@@ -110,8 +112,11 @@ def refresh(name: str | None, config: Path | None, profile: str | None, *, accep
         raise typer.Exit(1)
 
 
-async def _accept(catalog: Catalog, store: Store, known: frozenset[tuple[str, str, str]]) -> None:
-    """Load what was known, write down that its content is right now, and tell running servers. Raises `StoreFailed`, `Busy`."""
+async def _accept(catalog: Catalog, store: Store, known: Mapping[tuple[str, str, str], str]) -> list[str]:
+    """Load what was known, write down that its content is right now, and tell running servers; return what has other content.
+
+    Raises `StoreFailed`, `Busy`.
+    """
     from contextlib import suppress
 
     from ratchet_mcp.errors import RatchetError
@@ -124,6 +129,8 @@ async def _accept(catalog: Catalog, store: Store, known: frozenset[tuple[str, st
                     await catalog.resolve(entry.summary.reference, disabled=True)
     await Sync(catalog, store, catalog.settings.watch).flush()
     await store.registry.tell_accepted()
+    now = {identity: catalog.ledger.digest_of(identity) for identity in known}
+    return sorted(f"{identity[1]}@{identity[2]}" for identity, digest in known.items() if now[identity] not in (None, digest))
 
 
 def set_enabled(task: str, enabled: bool, config: Path | None, profile: str | None, *, as_json: bool) -> None:

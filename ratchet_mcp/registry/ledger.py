@@ -47,9 +47,9 @@ class Ledger:
         """Return the digest of the content that was last loaded of a version, by any server."""
         return self._digests.get(identity)
 
-    def known(self, sources: Collection[str]) -> frozenset[Identity]:
-        """Return which versions of some sources have ever been loaded."""
-        return frozenset(identity for identity in self._digests if identity[0] in sources)
+    def known(self, sources: Collection[str]) -> dict[Identity, str]:
+        """Return the digests of the versions of some sources that have ever been loaded."""
+        return {identity: digest for identity, digest in self._digests.items() if identity[0] in sources}
 
     def forget_content(self, sources: Collection[str]) -> None:
         """Let whatever these sources hold now be right."""

@@ -118,7 +118,7 @@ async def test_content_that_ran_goes_on_after_a_restart_though_the_source_has_ot
             assert await output(ratchet) == {"doubled": 2}
             assert codes(ratchet) == [("content_changed", True)]
             await ratchet.catalog.reload(refresh=True)
-    await anyio.to_thread.run_sync(accept, settings, tmp_path)
+    assert "accepted: double@1.0.0" in await anyio.to_thread.run_sync(accept, settings, tmp_path)
     async with Ratchet.open(settings) as ratchet:
         assert await output(ratchet) == {"doubled": 666}
         assert codes(ratchet) == []
