@@ -32,6 +32,7 @@ class _Written(Given):
     timeout_seconds: float | None = None
     expose: Annotated[Literal["tool", "none"] | None, Field(default=None, description='"tool": its own MCP tool')]
     annotations: Annotated[dict[str, Any] | None, Field(default=None, description="hints of that tool")]
+    network: Annotated[dict[str, Any] | None, Field(default=None, description="{allow: [hosts], secrets: [names]}")]
 
 
 class CreateTask(_Written):

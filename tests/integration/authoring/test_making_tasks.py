@@ -57,6 +57,15 @@ async def test_a_task_that_was_made_is_served_at_once_and_after_a_restart(openin
         assert (again.uuid, again.digest, again.tags) == (task.uuid, task.digest, ("text",))
 
 
+async def test_a_task_says_which_hosts_and_secrets_it_uses(authoring: Authoring) -> None:
+    made = await authoring.create("asks", greet(network={"allow": ["api.example.com"], "secrets": ["API_KEY"]}))
+    assert made.task.metadata["network"] == {"allow": ["api.example.com"], "secrets": ["API_KEY"]}
+    edited = await authoring.edit("asks", Parts(network={"allow": []}))
+    assert edited.task.metadata["network"] == {"allow": []}
+    with pytest.raises(TaskInvalid, match="network"):
+        await authoring.edit("asks", Parts(network={"alow": []}))
+
+
 async def test_everything_that_is_wrong_with_a_new_task_is_told_at_once(authoring: Authoring) -> None:
     wrong = Parts(
         code="function main( {",
