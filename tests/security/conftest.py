@@ -44,11 +44,11 @@ def canary(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Canary]:
     """Put the canaries out before any worker starts."""
     file = tmp_path_factory.mktemp("canary") / "secret.txt"
     file.write_text(SECRET)
-    os.environ["RATCHET_TEST_CANARY"] = SECRET
+    os.environ["CANARY_OF_THE_TESTS"] = SECRET
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.setblocking(False)
-        yield Canary(file, "RATCHET_TEST_CANARY", listener)
-    del os.environ["RATCHET_TEST_CANARY"]
+        yield Canary(file, "CANARY_OF_THE_TESTS", listener)
+    del os.environ["CANARY_OF_THE_TESTS"]
 
 
 @pytest.fixture(scope="module")
