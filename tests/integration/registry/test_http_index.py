@@ -255,7 +255,7 @@ def test_a_zip_with_a_content_length_of_two_gigabytes_is_not_read(server: IndexS
     source = opened()
     source.refresh()
     error = failure(lambda: found(source)["double@1.0.0"].place.load(LIMITS, "web"))
-    assert sent.is_set()
+    assert sent.wait(10)
     assert str(2 << 30) in error.message
 
 
