@@ -9,3 +9,8 @@ import pytest
 def anyio_backend() -> str:
     """Run asynchronous tests on asyncio, which the engine needs."""
     return "asyncio"
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name bytes by their parameter: packed bytes carry the time, and a test needs one name in every process."""
+    return argname if isinstance(val, (bytes, bytearray)) else None

@@ -43,7 +43,13 @@ def test_members_and_padding_of_gzip() -> None:
 
 
 @pytest.mark.parametrize(
-    "data", [b"no gzip", gzip.compress(b"x" * 1000)[:-4], gzip.compress(b"x")[:5], gzip.compress(b"abc" * 100)[:-8] + b"\0" * 8]
+    "data",
+    [
+        pytest.param(b"no gzip", id="no gzip"),
+        pytest.param(gzip.compress(b"x" * 1000)[:-4], id="without its length"),
+        pytest.param(gzip.compress(b"x")[:5], id="half a header"),
+        pytest.param(gzip.compress(b"abc" * 100)[:-8] + b"\0" * 8, id="a wrong checksum"),
+    ],
 )
 def test_what_is_broken_is_told(data: bytes) -> None:
     with pytest.raises(NetworkFailed) as error:
