@@ -64,7 +64,7 @@ def debug(
         show(report)
     execution = report.execution
     if execution.status is not Status.COMPLETED:
-        print_error(from_dict(execution.error or {"code": execution.status.value, "message": f"The run is {execution.status.value}."}))
+        print_error(from_dict(execution.failure))
         raise typer.Exit(1)
 
 

@@ -91,7 +91,7 @@ def show(execution: Execution, lines: list[LogLine], *, as_json: bool) -> bool:
         print_json(execution.output)
     if execution.status is Status.COMPLETED:
         return True
-    print_error(from_dict(execution.error or {"code": execution.status.value, "message": f"The run is {execution.status.value}."}))
+    print_error(from_dict(execution.failure))
     return False
 
 

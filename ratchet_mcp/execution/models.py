@@ -69,6 +69,11 @@ class Execution:
     warnings: list[str] = field(default_factory=list[str])
     http: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
 
+    @property
+    def failure(self) -> dict[str, Any]:
+        """The error of a run that did not complete; where none was kept, one that names its status."""
+        return self.error or {"code": self.status.value, "message": f"The run is {self.status.value}."}
+
 
 @dataclass(frozen=True, slots=True)
 class ExecutionPage:

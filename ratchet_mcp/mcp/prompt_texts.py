@@ -73,7 +73,7 @@ async def fix_failing_task(ratchet: Ratchet, execution_id: str | None, reference
     execution = await (ratchet.executions.get(execution_id) if execution_id else _newest_failure(ratchet, str(reference)))
     if not execution.status.final or execution.status is Status.COMPLETED:
         raise ExecutionNotFound(f"Execution {execution.id} has not failed; it is {execution.status.value}.", hint="Name a run that failed.")
-    error = clipped(execution.error or {"code": execution.status.value, "message": f"The run is {execution.status.value}."})
+    error = clipped(execution.failure)
     return f"""A run of the Ratchet task {execution.task}@{execution.version} failed. Find the cause and repair the task. {DATA}
 
 What failed (execution {execution.id}, status {execution.status.value}):

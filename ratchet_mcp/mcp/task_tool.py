@@ -99,7 +99,7 @@ class TaskTool:
                 f'{self.name} is still running; this is no failure. Call get_status(id="{execution.id}", wait_seconds=25) for its output, '
                 f'or cancel_execution(id="{execution.id}").',
             )
-        view["error"] = clipped(execution.error or {"code": execution.status.value, "message": f"The run is {execution.status.value}."})
+        view["error"] = clipped(execution.failure)
         return failure(view, await failure_text(ratchet, execution, view["error"]))
 
     def _output(self, execution: Execution, characters: int) -> ToolResult:

@@ -132,7 +132,7 @@ def merged(value: Any, patch: Any) -> Any:
 def _output_differences(wanted: Any, execution: Execution) -> list[dict[str, str]]:
     case = TestCase("replay", expected_output=wanted, has_output=True, match="exact")
     if execution.status is not Status.COMPLETED:
-        return [each.to_dict() for each in compare(case, output=None, error=from_dict(_error_of(execution)))]
+        return [each.to_dict() for each in compare(case, output=None, error=from_dict(execution.failure))]
     found = [each.to_dict() for each in compare(case, output=execution.output, error=None)]
     if not found and json.dumps(wanted) != json.dumps(execution.output):
         found.append({"path": "$", "message": "the members are the same, but their order or the way numbers are written is not"})
@@ -142,14 +142,10 @@ def _output_differences(wanted: Any, execution: Execution) -> list[dict[str, str
 def _error_differences(wanted: Any, execution: Execution) -> list[dict[str, str]]:
     if execution.status is Status.COMPLETED:
         return [{"path": "$", "message": f"the recorded run failed ({_told(wanted)}), this one completed"}]
-    now = _error_of(execution)
+    now = execution.failure
     if _told(wanted) == _told(now):
         return []
     return [{"path": "$", "message": f"the recorded run failed with {_told(wanted)}, this one with {_told(now)}"}]
-
-
-def _error_of(execution: Execution) -> dict[str, Any]:
-    return execution.error or {"code": execution.status.value, "message": f"The run is {execution.status.value}."}
 
 
 def _told(error: Any) -> str:

@@ -125,7 +125,7 @@ class _Session:
         except RatchetError as error:
             result = await anyio.to_thread.run_sync(_judge, case, None, error)
             return replace(result, duration_ms=round((time.perf_counter() - began) * 1000, 2))
-        error = None if execution.status is Status.COMPLETED else _error_of(execution)
+        error = None if execution.status is Status.COMPLETED else from_dict(execution.failure)
         result = await anyio.to_thread.run_sync(_judge, case, execution.output, error)
         if not result.passed:
             lines = await self._executions.logs(execution.id, 0, MOST_LINES)
@@ -158,10 +158,6 @@ class _Session:
 def _prepare(task: Task) -> None:
     """Find out now whether the task can run; otherwise every test would say it."""
     _ = task.code, task.input_validator, task.output_validator
-
-
-def _error_of(execution: Execution) -> RatchetError:
-    return from_dict(execution.error or {"code": execution.status.value, "message": f"The run is {execution.status.value}."})
 
 
 def _judge(case: TestCase, output: Any, error: RatchetError | None) -> TestResult:

@@ -105,7 +105,7 @@ def _head(report: DebugReport) -> dict[str, Any]:
         else:
             view |= {"output_truncated": True, "output_bytes": len(output.encode()), "output_preview": output[:MAX_OUTPUT]}
     else:
-        view["error"] = clipped(execution.error or {"code": execution.status.value, "message": f"The run is {execution.status.value}."})
+        view["error"] = clipped(execution.failure)
     if report.lines:
         console = lines_that_fit(report.lines, MAX_CONSOLE, newest=True)
         view["console"] = [f"[{line['level']}] {line['message']}" for line in console]

@@ -144,7 +144,7 @@ async def _answer(call: Call, ratchet: Ratchet, execution: Execution, hint: str 
         )
         view["hint"] = f"{waiting} {hint}" if hint else waiting
         return success(view)
-    error: dict[str, Any] = clipped(execution.error or {"code": execution.status.value, "message": f"The run is {execution.status.value}."})
+    error = clipped(execution.failure)
     view["error"] = error
     return failure(view, await failure_text(ratchet, execution, error))
 
