@@ -13,6 +13,11 @@ class Budget:
         self._settings = settings
         self.requests = self.up = self.down = 0
 
+    @property
+    def response_bytes(self) -> int:
+        """Return the most that the body of one response may have, decoded."""
+        return self._settings.response_bytes
+
     def request(self, host: str | None) -> None:
         """Count one fetch. Raises `FetchLimit`."""
         maximum = self._settings.requests

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -69,3 +70,14 @@ class HttpCall:
         body |= {name: value for name, value in optional.items() if value is not None}
         body |= {"sent_bytes": self.sent, "received_bytes": self.received, "body_bytes": self.body_bytes, "cache": self.cache}
         return {**body, "timing_ms": self.timing.to_dict()}
+
+
+def log_calls(who: str, calls: Iterable[HttpCall]) -> None:
+    """Write calls of Ratchet itself into the log of the server; those of tasks are in the record of their execution."""
+    from loguru import logger
+
+    for call in calls:
+        outcome = f"failed ({call.error['code']})" if call.error else f"answered {call.status}"
+        logger.info(
+            "{}: {} {} {} in {:.0f} ms ({})", who, call.method, call.url, outcome, call.timing.total or 0.0, call.policy or "not asked"
+        )

@@ -137,7 +137,7 @@ class Client:
     async def _body(
         self, response: Response, incoming: Incoming, outgoing: Outgoing, exchange: Exchange, budget: Budget, *, follows: bool
     ) -> bytes:
-        host, settings = outgoing.target.host, self._settings
+        host, maximum = outgoing.target.host, budget.response_bytes
         if outgoing.method == "HEAD" or incoming.status in _NO_BODY:
             async for _ in response.pieces():
                 pass
@@ -145,11 +145,9 @@ class Client:
         if follows and incoming.leads_to is not None:
             return await _drain(response, exchange)
         claimed = incoming.header("content-length") or ""
-        if claimed.isdecimal() and int(claimed[:20]) > settings.response_bytes:
-            raise too_large(host, settings.response_bytes)
-        decoder = Decoder(
-            host, _joined(incoming, "content-encoding"), max_bytes=settings.response_bytes, max_ratio=settings.decompression_ratio
-        )
+        if claimed.isdecimal() and int(claimed[:20]) > maximum:
+            raise too_large(host, maximum)
+        decoder = Decoder(host, _joined(incoming, "content-encoding"), max_bytes=maximum, max_ratio=self._settings.decompression_ratio)
         pieces = 0
         async for chunk in response.pieces():
             pieces += 1

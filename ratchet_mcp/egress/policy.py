@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -48,7 +49,10 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """The rules of the settings and of one task together. Everything must agree; what a task says can only narrow."""
+    """The rules of the settings and of one task together. Everything must agree; what a task says can only narrow.
+
+    `task` is how messages call who asks; not `is_task` when it is a part of Ratchet itself, such as a webhook.
+    """
 
     mode: Mode = "public"
     allow: tuple[HostPattern, ...] = ()
@@ -56,12 +60,13 @@ class Policy:
     allow_private: tuple[HostPattern, ...] = ()
     task: str = "The task"
     task_allow: tuple[HostPattern, ...] | None = None
+    is_task: bool = True
 
     def decide(self, target: Target) -> Decision:
         """Decide about one URL; what its name resolves to is checked when it is connected to."""
         where = (target.scheme, target.host, target.port)
         if self.mode == "off":
-            return _no("mode-off", "The network is switched off for tasks", "Set network.mode to public or allow-listed.")
+            return _no("mode-off", "The network is switched off (network.mode)", "Set network.mode to public or allow-listed.")
         if denied := first_match(self.deny, *where):
             return _no("denied", f"{target.host} is on the list network.deny ({denied.text})")
         private = first_match(self.allow_private, *where)
@@ -73,7 +78,7 @@ class Policy:
 
     def of_the_task(self) -> Policy:
         """Return only what the task says of itself, for answers that do not come from the network."""
-        return Policy(mode="open", task=self.task, task_allow=self.task_allow)
+        return Policy(mode="open", task=self.task, task_allow=self.task_allow, is_task=self.is_task)
 
     def _lists(self, where: tuple[str, str, int]) -> Decision | None:
         scheme, host, port = where
@@ -84,17 +89,11 @@ class Policy:
             )
         if self.task_allow is not None and not first_match(self.task_allow, *where):
             listed = ", ".join(pattern.text for pattern in self.task_allow[:8]) or "nothing"
-            return _no(
-                "not-allowed-by-task",
-                f"{self.task} may reach {listed}, but not {scheme}://{shown}",
-                f'Add "{shown}" to network.allow in its metadata, if it should be reached.',
-            )
+            hint = f'Add "{shown}" to network.allow in its metadata, if it should be reached.' if self.is_task else None
+            return _no("not-allowed-by-task", f"{self.task} may reach {listed}, but not {scheme}://{shown}", hint)
         if self.mode == "allow-listed" and self.task_allow is None and not self.allow:
-            return _no(
-                "no-allow-list",
-                f"{self.task} names no hosts, and network.mode is allow-listed",
-                f'Write "network": {{"allow": ["{shown}"]}} into its metadata.',
-            )
+            hint = f'Write "network": {{"allow": ["{shown}"]}} into its metadata.' if self.is_task else f'Add "{shown}" to network.allow.'
+            return _no("no-allow-list", f"{self.task} names no hosts, and network.mode is allow-listed", hint)
         return None
 
     def _address(self, target: Target, private: HostPattern | None) -> Decision:
@@ -135,14 +134,16 @@ class PolicySource:
 
     def of(self, task: Task | None) -> Policy:
         """Return the policy of a task; without a task only the settings count."""
-        return Policy(
-            mode=self._mode,
-            allow=self._allow,
-            deny=self._deny,
-            allow_private=self._private,
-            task=f"The task {task.name}" if task else "The request",
-            task_allow=_task_allow(task) if task else None,
-        )
+        if task is None:
+            return self.of_caller("The request", None)
+        return self._policy(f"The task {task.name}", _task_allow(task), is_task=True)
+
+    def of_caller(self, name: str, allow: Sequence[str] | None) -> Policy:
+        """Return the policy of a part of Ratchet; `allow`, when given, are the only hosts that it asks. Raises `ValueError`."""
+        return self._policy(name, None if allow is None else read_patterns(allow), is_task=False)
+
+    def _policy(self, who: str, allow: tuple[HostPattern, ...] | None, *, is_task: bool) -> Policy:
+        return Policy(self._mode, self._allow, self._deny, self._private, who, allow, is_task)
 
 
 def _task_allow(task: Task) -> tuple[HostPattern, ...] | None:

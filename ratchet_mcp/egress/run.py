@@ -79,6 +79,7 @@ class RunNetwork:
         policy: Policy,
         secrets: RunSecrets,
         *,
+        settings: NetworkSettings | None = None,
         partition: str = "",
         most_seconds: float | None = None,
         mocks: Mocks | None = None,
@@ -88,10 +89,10 @@ class RunNetwork:
     ) -> None:
         self.calls: list[HttpCall] = []
         self.secrets, self.mocks, self.replay, self.recorder = secrets, mocks, replay, recorder
-        self._services, self._settings, self._policy = services, services.settings, policy
+        self._services, self._settings, self._policy = services, settings or services.settings, policy
         self._partition, self._most_seconds, self._on_close = partition, most_seconds, on_close
-        self._budget = Budget(services.settings)
-        self._parallel = anyio.Semaphore(services.settings.parallel)
+        self._budget = Budget(self._settings)
+        self._parallel = anyio.Semaphore(self._settings.parallel)
         self._scopes: set[anyio.CancelScope] = set()
         self._numbers = itertools.count(1)
         self._closed = False

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from ratchet_mcp.egress.calls import log_calls
 from ratchet_mcp.egress.policy import PolicySource
 from ratchet_mcp.egress.redaction import Redactor
 from ratchet_mcp.egress.run import RunNetwork, Services
@@ -16,6 +18,7 @@ from ratchet_mcp.settings.network import NetworkSettings
 
 if TYPE_CHECKING:
     from ratchet_mcp.egress.har import Recorder
+    from ratchet_mcp.egress.messages import FetchRequest, FetchResponse
     from ratchet_mcp.egress.mocks import Mocks
     from ratchet_mcp.egress.recording import Recording
     from ratchet_mcp.egress.replay import Mode, Replay
@@ -91,6 +94,42 @@ class Egress:
         )
         self._runs.add(run)
         return run
+
+    async def send(
+        self,
+        request: FetchRequest,
+        *,
+        timeout_seconds: float,
+        max_response_bytes: int,
+        who: str = "The request",
+        allow: Sequence[str] | None = None,
+    ) -> FetchResponse:
+        """Send one request of Ratchet itself, such as a webhook, under the rules that hold for tasks. Raises subclasses of `NetworkError`.
+
+        The policy of the settings decides about the URL and about each redirect; `allow`, written like network.allow, narrows it, and `who`
+        is what refusals call the sender. It is tried once and never answered from the cache: repeating is up to the caller, who counts.
+        The call is logged, without what `network.redact_*` names.
+        """
+        limits = {
+            "timeout_seconds": timeout_seconds,
+            "max_timeout_seconds": timeout_seconds,
+            "response_bytes": max_response_bytes,
+            "total_down_bytes": max(max_response_bytes, self.settings.total_down_bytes),
+            "requests": 1,
+        }
+        run = RunNetwork(
+            self._services,
+            self._policies.of_caller(who, allow),
+            self.secrets_for(None),
+            settings=self.settings.model_copy(update=limits),
+            on_close=self._forget,
+        )
+        self._runs.add(run)
+        try:
+            return await run.fetch(replace(request, timeout_seconds=None, retry=False, cache="no-store"))
+        finally:
+            await run.close()
+            log_calls(who, run.calls)
 
     def for_called(self, caller: RunNetwork, task: Task) -> RunNetwork:
         """Return the network of a task that a run calls which was given its network: the same limits, mocks, recording and handles."""
