@@ -43,7 +43,8 @@ class Execution:
 
     Times are UTC; durations are milliseconds. `error` has the shape of `RatchetError.to_dict()`. `output` is only meaningful when
     `status` is `completed`. `task` is the name (`<javascript>` for an unsaved function), `parent_id`
-    the execution whose `tasks.call` started it. `http` lists its fetches (`egress.calls.HttpCall.to_dict()`).
+    the execution whose `tasks.call` started it, `job_id` and `batch_id` the job and the batch it belongs to, `cached_from` the execution
+    whose output was given again. `http` lists its fetches (`egress.calls.HttpCall.to_dict()`).
     """
 
     id: str
@@ -65,6 +66,9 @@ class Execution:
     total_ms: float | None = None
     worker_id: str | None = None
     parent_id: str | None = None
+    job_id: str | None = None
+    batch_id: str | None = None
+    cached_from: str | None = None
     attempt: int = 1
     warnings: list[str] = field(default_factory=list[str])
     http: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])

@@ -14,7 +14,7 @@ from ratchet_mcp.tasks.definition import Task
 UNSAVED = "unsaved"
 SHARED = (
     "id", "task", "version", "principal", "created_at", "started_at", "finished_at", "error", "progress", "limits", "queue_ms",
-    "run_ms", "total_ms", "worker_id", "parent_id", "attempt", "warnings",
+    "run_ms", "total_ms", "worker_id", "parent_id", "job_id", "batch_id", "cached_from", "attempt", "warnings",
 )  # fmt: skip
 
 

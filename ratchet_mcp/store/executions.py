@@ -37,7 +37,8 @@ MESSAGE_LENGTH = 500
 """How much of an error's message stays in the row that listings read."""
 
 LISTED = (
-    "id", "task_id", "job_id", "parent_id", "task", "version", "task_uuid", "status", "origin", "principal", "attempt", "owner",
+    "id", "task_id", "job_id", "parent_id", "batch_id", "cached_from", "task", "version", "task_uuid", "status", "origin",
+    "principal", "attempt", "owner",
     "worker_id", "created_at", "started_at", "finished_at", "queue_ms", "run_ms", "total_ms", "cancel_requested_at", "cancel_reason",
 )  # fmt: skip
 DETAILED = ("limits", "progress", "warnings")

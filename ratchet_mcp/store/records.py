@@ -52,6 +52,8 @@ class ExecutionRecord:
     task_id: str | None = None
     job_id: str | None = None
     parent_id: str | None = None
+    batch_id: str | None = None
+    cached_from: str | None = None
     attempt: int = 1
     owner: str | None = None
     worker_id: str | None = None

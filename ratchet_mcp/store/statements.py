@@ -26,12 +26,19 @@ AUTHORED = table(tables.AuthoredTaskRow)
 CATALOG = table(tables.CatalogRow)
 SWITCHES = table(tables.SwitchRow)
 REVISIONS = table(tables.RevisionRow)
+JOBS = table(tables.JobRow)
+SCHEDULES = table(tables.ScheduleRow)
+CONTROLS = table(tables.ControlRow)
+BATCHES = table(tables.BatchRow)
+DELIVERIES = table(tables.DeliveryRow)
+CACHED_RESULTS = table(tables.CachedResultRow)
 
 BEGIN_COLUMNS = (
     "id",
     "task_id",
     "job_id",
     "parent_id",
+    "batch_id",
     "task",
     "version",
     "task_uuid",
@@ -56,6 +63,7 @@ FINISH_COLUMNS = (
     "progress",
     "warnings",
     "cancel_reason",
+    "cached_from",
 )
 STARTED_COLUMNS = ("status", "started_at", "progress")
 

@@ -1,6 +1,7 @@
-"""The tables: a task has executions, jobs and schedules; a schedule makes jobs; an execution has log lines; sources offer tasks.
+"""The tables of everything that is remembered.
 
-`metadata` and the migrations say the same; a test compares them.
+A task has executions, jobs and schedules; a schedule makes jobs; a job and a batch have executions; an execution has log lines and
+deliveries; sources offer tasks. `metadata` and the migrations say the same; a test compares them.
 """
 
 # pyright: reportAssignmentType=false
@@ -97,6 +98,8 @@ class ScheduleRow(Table, table=True):
     active: bool = True
     missed: str
     retry_policy: Any = _json()
+    timeout_seconds: float | None = None
+    delivery: Any = _json()
     principal: str
     next_run: datetime | None = _instant(nullable=True)
     last_run: datetime | None = _instant(nullable=True)
@@ -105,12 +108,16 @@ class ScheduleRow(Table, table=True):
 
 
 class JobRow(Table, table=True):
-    """A run that waits for its turn, with its retries."""
+    """A run that waits for its turn, with its retries. The lowest `priority` goes first."""
 
     __tablename__ = "jobs"
     __table_args__ = (
-        Index(None, "status", "priority", "run_at"),
+        Index("ix_jobs_claim", "priority", "run_at", "id", **_where("status = 'queued'")),
+        Index("ix_jobs_due", "run_at", **_where("status = 'scheduled'")),
+        Index("ix_jobs_running", "owner", **_where("status = 'running'")),
         Index(None, "created_at", "id"),
+        Index(None, "status", "created_at", "id"),
+        Index(None, "task", "status"),
         Index(None, "task_id"),
         Index(None, "schedule_id"),
         Index(None, "unique_key", unique=True),
@@ -135,10 +142,46 @@ class JobRow(Table, table=True):
     owner: str | None = None
     lease_until: datetime | None = _instant(nullable=True)
     last_error: Any = _json()
+    execution_id: str | None = Field(default=None, sa_type=Identifier, nullable=True)
+    kind: str = "task"
+    code: str | None = _text(nullable=True)
+    delivery: Any = _json()
+    questions: Any = _json()
+    answers: Any = _json()
     cancel_requested_at: datetime | None = _instant(nullable=True)
     cancel_reason: str | None = _text(nullable=True)
     created_at: datetime = _instant()
     updated_at: datetime = _instant()
+    finished_at: datetime | None = _instant(nullable=True)
+
+
+class ControlRow(Table, table=True):
+    """How the queue treats the jobs of one task, or all jobs (`name` is `*`): paused, how many at once, how many starts in a time."""
+
+    __tablename__ = "job_controls"
+
+    name: str = Field(primary_key=True)
+    paused: bool = False
+    concurrency: int | None = None
+    rate_count: int | None = None
+    rate_seconds: float | None = None
+    changed_at: datetime = _instant()
+
+
+class BatchRow(Table, table=True):
+    """Several requests that were made as one, and how each has ended so far."""
+
+    __tablename__ = "batches"
+    __table_args__ = (Index(None, "created_at", "id"), Index(None, "job_id"))
+
+    id: str = _id()
+    job_id: str | None = _reference("jobs.id")
+    principal: str
+    origin: str
+    status: str
+    plan: Any = _json(JsonToTheLetter)
+    results: Any = _json(JsonToTheLetter)
+    created_at: datetime = _instant()
     finished_at: datetime | None = _instant(nullable=True)
 
 
@@ -154,6 +197,7 @@ class ExecutionRow(Table, table=True):
         Index(None, "task", "status", "created_at", "id"),
         Index(None, "parent_id", **_where("parent_id IS NOT NULL")),
         Index(None, "job_id", **_where("job_id IS NOT NULL")),
+        Index(None, "batch_id", **_where("batch_id IS NOT NULL")),
         Index(None, "task_id"),
         Index(None, "task_uuid", "created_at", "id"),
     )
@@ -162,6 +206,8 @@ class ExecutionRow(Table, table=True):
     task_id: str | None = _reference("tasks.id")
     job_id: str | None = _reference("jobs.id")
     parent_id: str | None = _reference("executions.id")
+    batch_id: str | None = _reference("batches.id")
+    cached_from: str | None = Field(default=None, sa_type=Identifier, nullable=True)
     task: str
     version: str
     task_uuid: str | None = Field(default=None, sa_type=Identifier, nullable=True)
@@ -218,6 +264,57 @@ class LogLineRow(Table, table=True):
     at: datetime = _instant()
     level: str
     message: str = _text()
+
+
+class DeliveryRow(Table, table=True):
+    """One outcome on its way to one destination; `key` goes with it, so that a receiver can tell what it already has."""
+
+    __tablename__ = "deliveries"
+    __table_args__ = (
+        Index(None, "status", "next_at"),
+        Index(None, "execution_id"),
+        Index(None, "job_id"),
+        Index(None, "created_at", "id"),
+        Index(None, "key", unique=True),
+    )
+
+    id: str = _id()
+    execution_id: str | None = _reference("executions.id", on_delete="CASCADE")
+    job_id: str | None = _reference("jobs.id")
+    task: str
+    event: str
+    kind: str
+    destination: Any = _json(JsonToTheLetter)
+    target: str | None = _text(nullable=True)
+    key: str
+    status: str
+    attempts: int = 0
+    max_attempts: int = 1
+    next_at: datetime = _instant()
+    owner: str | None = None
+    last_error: Any = _json()
+    receipt: Any = _json()
+    created_at: datetime = _instant()
+    updated_at: datetime = _instant()
+    finished_at: datetime | None = _instant(nullable=True)
+
+
+class CachedResultRow(Table, table=True):
+    """The output of a run that may be given again: for the same version, input and key of a task."""
+
+    __tablename__ = "cached_results"
+    __table_args__ = (Index(None, "task"), Index(None, "expires_at"), Index(None, "used_at"))
+
+    key: str = Field(primary_key=True)
+    task: str
+    version: str
+    digest: str
+    execution_id: str = Field(sa_type=Identifier, nullable=False)
+    output: Any = _json(JsonToTheLetter)
+    bytes: int
+    created_at: datetime = _instant()
+    expires_at: datetime = _instant()
+    used_at: datetime = _instant()
 
 
 class OwnerRow(Table, table=True):
