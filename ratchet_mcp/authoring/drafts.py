@@ -82,22 +82,7 @@ def texts_of(task: Task) -> Texts:
 def _kept_tests(cases: Sequence[TestCase]) -> Texts:
     """Leave test cases in their files where each has one of its own."""
     own = len({case.file for case in cases}) == len(cases) and all(case.file.startswith("tests/") for case in cases)
-    return {case.file: written(_plain(case)) for case in cases} if own else _tests_of([_plain(case) for case in cases])
-
-
-def _plain(case: TestCase) -> dict[str, Any]:
-    """Return a test case as it would be written in a file."""
-    plain: dict[str, Any] = {"name": case.name}
-    plain |= {"description": case.description} if case.description else {}
-    plain["input"] = case.input
-    if case.has_output:
-        plain["expected_output"] = case.expected_output
-    plain |= {"match": case.match} if case.match != "subset" else {}
-    if case.expected_error is not None:
-        error = {"code": case.expected_error.code, "message_contains": case.expected_error.message_contains}
-        plain["expected_error"] = {key: value for key, value in error.items() if value is not None}
-    plain |= {"should_fail": True} if case.should_fail else {}
-    return plain if case.mock is None else {**plain, "mock": case.mock}
+    return {case.file: written(case.to_dict()) for case in cases} if own else _tests_of([case.to_dict() for case in cases])
 
 
 def _tests_of(cases: Sequence[Any]) -> Texts:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from ratchet_mcp.errors import ExecutionNotFound
@@ -15,7 +14,6 @@ if TYPE_CHECKING:
     from ratchet_mcp.app import Ratchet
     from ratchet_mcp.mcp.uris import TaskUri
     from ratchet_mcp.tasks.definition import Task
-    from ratchet_mcp.tasks.testcase import TestCase
 
 Content = tuple[str, str]
 """A media type and a text."""
@@ -29,35 +27,20 @@ async def read_task(ratchet: Ratchet, uri: TaskUri) -> Content:
     if uri.part == "main.js":
         return "text/javascript", task.source
     if uri.part == "tests":
-        return "application/json", _pretty([told(case) for case in task.tests])
+        return "application/json", _pretty([case.to_dict() for case in task.tests])
     schema = task.input_schema if uri.part == "input.schema.json" else task.output_schema
     return "application/schema+json", _pretty(dict(schema))
 
 
 def _overview(ratchet: Ratchet, task: Task) -> dict[str, Any]:
     return {
-        "name": task.name,
-        "version": task.version,
-        "uuid": str(task.uuid),
-        "title": task.title,
-        "description": task.description,
-        "tags": list(task.tags),
+        **task.facts(),
         "origin": task.origin,
         "versions": ratchet.catalog.versions(task.name),
         "tests": len(task.tests),
         "input_schema": task.input_schema,
         "output_schema": task.output_schema,
     }
-
-
-def told(case: TestCase) -> dict[str, Any]:
-    """Return a test case as it stands in a file: without what it does not say."""
-    full = asdict(case)
-    kept = {name: value for name, value in full.items() if name not in ("file", "path", "has_output") and value not in (None, "", False)}
-    kept["input"] = case.input
-    if case.has_output:
-        kept["expected_output"] = case.expected_output
-    return kept
 
 
 async def read_execution(ratchet: Ratchet, id: str, part: str) -> Content:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from ratchet_mcp.errors import ExecutionNotFound, RatchetError
 from ratchet_mcp.execution.models import Status
-from ratchet_mcp.mcp.contents import told
 from ratchet_mcp.mcp.guide import ESSENTIALS, section
 from ratchet_mcp.mcp.long_output import ALL_LINES, lines_that_fit
 from ratchet_mcp.mcp.results import clipped, describe, to_json
@@ -47,7 +46,7 @@ Go about it like this:
 async def explain_task(ratchet: Ratchet, reference: str) -> str:
     """Return the prompt that has a task explained. Raises what `Catalog.resolve` raises."""
     task = await ratchet.catalog.resolve(reference, disabled=True)
-    tests = [told(case) for case in task.tests]
+    tests = [case.to_dict() for case in task.tests]
     return f"""Explain the Ratchet task {task.reference} to somebody who wants to use it: what it does, when to use it and when not,
 what goes in and what comes out (with one small example of each), how it fails, and what is surprising in it. Then say in one line
 whether its description is true to its code. {DATA}

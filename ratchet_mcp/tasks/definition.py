@@ -50,6 +50,17 @@ class Task:
         """Return `name@version`."""
         return f"{self.name}@{self.version}"
 
+    def facts(self) -> dict[str, Any]:
+        """Return what names and describes the task, as JSON values."""
+        return {
+            "name": self.name,
+            "version": self.version,
+            "uuid": str(self.uuid),
+            "title": self.title,
+            "description": self.description,
+            "tags": list(self.tags),
+        }
+
     @cached_property
     def code(self) -> PreparedCode:
         """Parse the code once. Raises `TaskSyntaxError`."""

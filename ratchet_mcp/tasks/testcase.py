@@ -56,6 +56,20 @@ class TestCase:
     file: str = ""
     path: str = "$"
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the case as it is written in a file: without what it does not say."""
+        plain: dict[str, Any] = {"name": self.name}
+        plain |= {"description": self.description} if self.description else {}
+        plain["input"] = self.input
+        if self.has_output:
+            plain["expected_output"] = self.expected_output
+        plain |= {"match": self.match} if self.match != "subset" else {}
+        if self.expected_error is not None:
+            error = {"code": self.expected_error.code, "message_contains": self.expected_error.message_contains}
+            plain["expected_error"] = {key: value for key, value in error.items() if value is not None}
+        plain |= {"should_fail": True} if self.should_fail else {}
+        return plain if self.mock is None else {**plain, "mock": self.mock}
+
 
 def read_tests(raw: Any, file: str, name: str, problems: Problems, path: str = "$") -> list[TestCase]:
     """Read one test case, a list of them, or an object that holds such a list; what is wrong is noted in `problems`.

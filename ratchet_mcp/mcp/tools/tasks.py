@@ -102,12 +102,7 @@ async def get_task(call: Call, arguments: GetTask) -> ToolResult:
     ratchet = await call.app.get()
     task = await ratchet.catalog.resolve(arguments.task, disabled=True)
     view: dict[str, Any] = {
-        "name": task.name,
-        "version": task.version,
-        "uuid": str(task.uuid),
-        "title": task.title,
-        "description": task.description,
-        "tags": list(task.tags),
+        **task.facts(),
         "origin": task.origin,
         "registry": _remembered(ratchet.catalog.summary(f"{task.uuid}@{task.version}")),
     }

@@ -23,7 +23,6 @@ from ratchet_mcp.tasks.metadata import INLINE_KEYS
 from ratchet_mcp.tasks.problems import Problems
 
 INDEX = "index.json"
-_LISTED = ("name", "version", "uuid", "title", "description", "tags")
 
 
 @dataclass(slots=True)
@@ -93,14 +92,10 @@ def _write(task: Task, data: bytes, output: Path) -> dict[str, Any]:
     name = f"{task.name}-{task.version}-{digest[:8]}.zip"
     write_atomically(output / name, data)
     (output / name).chmod(0o644)
-    further = {key: value for key, value in task.metadata.items() if key not in (*_LISTED, *INLINE_KEYS)}
+    facts = task.facts()
+    further = {key: value for key, value in task.metadata.items() if key not in (*facts, *INLINE_KEYS)}
     entry: dict[str, Any] = {
-        "name": task.name,
-        "version": task.version,
-        "uuid": str(task.uuid),
-        "title": task.title,
-        "description": task.description,
-        "tags": list(task.tags),
+        **facts,
         "metadata": further,
         "url": name.replace("+", "%2B"),
         "sha256": digest,
