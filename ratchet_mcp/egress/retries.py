@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any, cast
 
-import anyio
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt
+import stamina
 
 from ratchet_mcp.egress.failures import PASSING
 from ratchet_mcp.egress.messages import FetchRequest, FetchResponse
@@ -89,37 +88,47 @@ class _Again(Exception):
 
 
 async def with_retries(
-    plan: RetryPlan, deadline: float, send: Callable[[], Awaitable[FetchResponse]], on_retry: Callable[[], None]
+    plan: RetryPlan,
+    deadline: float,
+    send: Callable[[], Awaitable[FetchResponse]],
+    on_retry: Callable[[], None],
+    at_once: Callable[[], bool] = lambda: False,
 ) -> FetchResponse:
-    """Send until it works, the plan is used up, or no time is left for a pause. Raises what the last try raised."""
+    """Send until it works, the plan is used up, or no time is left for a pause. Raises what the last try and `on_retry` raise.
 
-    def worthwhile(error: BaseException) -> bool:
+    There are no pauses while `at_once` says so.
+    """
+
+    def again(error: Exception) -> bool | float:
+        """Tell stamina whether to try again, and after which pause when it is not the usual one."""
         if not isinstance(error, _Again):
             return False
         pause = error.pause or 0.0
-        return pause <= plan.max_wait_seconds and time.monotonic() + pause < deadline
+        if pause > plan.max_wait_seconds or time.monotonic() + pause >= deadline:
+            return False
+        if at_once():
+            return 0.0
+        return True if error.pause is None else pause + random.uniform(0, min(0.1, plan.wait_seconds))  # noqa: S311  jitter needs no secrecy
 
-    def pause(state: RetryCallState) -> float:
-        error = state.outcome.exception() if state.outcome else None
-        if isinstance(error, _Again) and error.pause is not None:
-            return error.pause + random.uniform(0, min(0.1, plan.wait_seconds))  # noqa: S311  jitter needs no secrecy
-        longest = min(plan.max_wait_seconds, plan.wait_seconds * 2 ** (state.attempt_number - 1))
-        return random.uniform(longest / 2, longest)  # noqa: S311
-
-    retrying = AsyncRetrying(
-        sleep=anyio.sleep,
-        stop=stop_after_attempt(plan.retries + 1),
-        wait=pause,
-        retry=retry_if_exception(worthwhile),
-        before_sleep=lambda _: on_retry(),
-        reraise=True,
+    tries = stamina.retry_context(
+        on=again,
+        attempts=plan.retries + 1,
+        timeout=None,
+        wait_initial=plan.wait_seconds / 2,
+        wait_jitter=plan.wait_seconds / 2,
+        wait_max=plan.max_wait_seconds,
     )
     try:
-        return await retrying(_one_try, plan, send)
+        async for attempt in tries:
+            with attempt:
+                if attempt.num > 1:
+                    on_retry()
+                return await _one_try(plan, send)
     except _Again as last:
         if isinstance(last.outcome, NetworkFailed):
             raise last.outcome from None
         return last.outcome
+    raise AssertionError("the loop returns or raises")  # pragma: no cover
 
 
 async def _one_try(plan: RetryPlan, send: Callable[[], Awaitable[FetchResponse]]) -> FetchResponse:
