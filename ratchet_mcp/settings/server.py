@@ -9,8 +9,8 @@ from pydantic import Field
 
 from ratchet_mcp.settings.base import Section
 
-Toolset = Literal["core", "author", "admin"]
-"""A group of tools: core finds, runs and looks; author writes, checks, tests and debugs; admin looks after sources."""
+Toolset = Literal["core", "author", "admin", "jobs"]
+"""A group of tools: core finds, runs and looks; author writes, checks, tests, debugs; admin looks after sources; jobs after the queue."""
 
 
 class McpSettings(Section):
@@ -18,7 +18,7 @@ class McpSettings(Section):
 
     toolsets: list[Toolset] = Field(
         default_factory=lambda: ["core", "author"],
-        description="Groups of tools to offer: core, author, admin.",
+        description="Groups of tools to offer: core, author, admin, jobs.",
         json_schema_extra={"default_in_words": "core,author"},
     )
     read_only: bool = Field(
