@@ -16,7 +16,7 @@ from ratchet_mcp.egress.connections import Connections, Response
 from ratchet_mcp.egress.decoding import Decoder, too_large
 from ratchet_mcp.egress.dialing import EXCHANGE, Dialer, Exchange, Proxy, Stream
 from ratchet_mcp.egress.failures import Unreachable, translate
-from ratchet_mcp.egress.messages import Headers
+from ratchet_mcp.egress.messages import REDIRECTS, Headers
 from ratchet_mcp.egress.tls import make_context
 from ratchet_mcp.errors import FetchLimit, SettingsInvalid
 from ratchet_mcp.settings.network import NetworkSettings
@@ -54,7 +54,7 @@ class Incoming:
     @property
     def leads_to(self) -> str | None:
         """Return where a redirect leads, or None when this is none."""
-        return self.header("location") if self.status in (301, 302, 303, 307, 308) else None
+        return self.header("location") if self.status in REDIRECTS else None
 
 
 class Client:

@@ -13,6 +13,7 @@ from ratchet_mcp.tasks.violations import did_you_mean, shown
 Redirect = Literal["follow", "error", "manual"]
 Headers = tuple[tuple[str, str], ...]
 CACHE_MODES = ("default", "no-store", "reload", "no-cache", "force-cache", "only-if-cached")
+REDIRECTS = (301, 302, 303, 307, 308)
 _FIELDS = ("url", "method", "headers", "body", "redirect", "timeout_seconds", "retry", "cache")
 
 
@@ -82,6 +83,11 @@ class FetchResponse:
     def header(self, name: str) -> str | None:
         """Return the value of a header, or None; several are joined with a comma."""
         return joined(self.headers, name)
+
+    @property
+    def leads_to(self) -> str | None:
+        """Return where a redirect leads, or None when this is none."""
+        return next((value for name, value in self.headers if name.lower() == "location"), None) if self.status in REDIRECTS else None
 
     def with_body(self, body: bytes) -> FetchResponse:
         """Return the same response with another body."""

@@ -181,25 +181,31 @@ class RunNetwork:
 
     # ------------------------------------------------------------ where the answer comes from
     async def _answered(self, request: FetchRequest, outgoing: Outgoing, call: HttpCall, deadline: float) -> FetchResponse:
-        response = await self._stand_in(outgoing, call)
+        response = await self._replayed(outgoing, call)
         if response is None:
-            response = await self._live(request, outgoing, call, deadline)
+            response = await self._tried(request, outgoing, call, deadline)
         response = self._hidden(response)
         call.status, call.body_bytes, call.http_version = response.status, len(response.body), response.http_version
         return response
 
-    async def _stand_in(self, outgoing: Outgoing, call: HttpCall) -> FetchResponse | None:
-        """Return the answer of the recording or the mocks, or None when the network is asked."""
-        if self.replay is None and self.mocks is None:
+    async def _replayed(self, outgoing: Outgoing, call: HttpCall) -> FetchResponse | None:
+        """Return the answer of the recording, to which retries and redirects led then; None when there is none, or the network is asked."""
+        if self.replay is None:
             return None
         self._policy.of_the_task().decide(outgoing.target).check(outgoing.target.host)
-        if self.replay is not None:
-            call.source = "replay"
-            response = await self.replay.answer(self._seen(outgoing), outgoing.target)
-        else:
-            assert self.mocks is not None  # noqa: S101  one of both is there
-            call.source = "mock"
-            response = await self.mocks.answer(self._seen(outgoing), outgoing.target)
+        call.source = "replay"
+        response = await self.replay.answer(self._seen(outgoing), outgoing.target)
+        if response is None:
+            call.source = "network"
+        return response
+
+    async def _mocked(self, outgoing: Outgoing, call: HttpCall) -> FetchResponse | None:
+        """Return what a mock answers to one request, before redirects are followed; None when the network is asked."""
+        if self.mocks is None:
+            return None
+        self._policy.of_the_task().decide(outgoing.target).check(outgoing.target.host)
+        call.source = "mock"
+        response = await self.mocks.answer(self._seen(outgoing), outgoing.target)
         if response is None:
             call.source = "network"
         return response
@@ -210,7 +216,7 @@ class RunNetwork:
         url = self.secrets.hide_text(outgoing.target.href)
         return Seen(outgoing.method, url, headers, body, shown=self._shown(url))
 
-    async def _live(self, request: FetchRequest, outgoing: Outgoing, call: HttpCall, deadline: float) -> FetchResponse:
+    async def _tried(self, request: FetchRequest, outgoing: Outgoing, call: HttpCall, deadline: float) -> FetchResponse:
         from ratchet_mcp.egress.retries import read_retry, with_retries
 
         plan = read_retry(request, outgoing, self._settings)
@@ -219,26 +225,20 @@ class RunNetwork:
             call.retries += 1
             self._budget.send(outgoing.target.host, call.sent)
 
-        return await with_retries(plan, deadline, lambda: self._follow(request, outgoing, call), on_retry)
+        return await with_retries(
+            plan, deadline, lambda: self._follow(request, outgoing, call), on_retry, at_once=lambda: call.source == "mock"
+        )
 
     async def _follow(self, request: FetchRequest, outgoing: Outgoing, call: HttpCall) -> FetchResponse:
         call.redirects = []
         while True:
-            incoming = await self._hop(request, outgoing, call)
-            if incoming.leads_to is None or request.redirect == "manual":
-                return FetchResponse(
-                    url=outgoing.target.href,
-                    status=incoming.status,
-                    status_text=incoming.reason,
-                    headers=incoming.headers,
-                    body=incoming.body,
-                    redirected=bool(call.redirects),
-                    http_version=incoming.http_version,
-                    from_cache=call.cache in ("hit", "revalidated"),
-                )
-            outgoing = self._next(request, outgoing, incoming, call)
+            response = await self._mocked(outgoing, call) or await self._hop(request, outgoing, call)
+            leads_to = None if response.redirected or request.redirect == "manual" else response.leads_to
+            if leads_to is None:
+                return replace(response, redirected=response.redirected or bool(call.redirects))
+            outgoing = self._next(request, outgoing, response.status, leads_to, call)
 
-    def _next(self, request: FetchRequest, outgoing: Outgoing, incoming: Incoming, call: HttpCall) -> Outgoing:
+    def _next(self, request: FetchRequest, outgoing: Outgoing, status: int, leads_to: str, call: HttpCall) -> Outgoing:
         """Return the request that follows a redirect. Raises `NetworkError` when it must not be followed."""
         host = outgoing.target.host
         if request.redirect == "error":
@@ -248,19 +248,32 @@ class RunNetwork:
             message = f"{host} redirects more than {maximum} times (network.redirects)."
             raise FetchLimit(message, details={"host": host, "limit": "redirects", "maximum": maximum})
         try:
-            target = read_url(incoming.leads_to or "", outgoing.target)
+            target = read_url(leads_to, outgoing.target)
         except InvalidFetch as error:
             raise failed(host, "redirect", f"{host} redirects where no task can go: {error.message.rstrip('.')}") from None
         call.redirects.append(self._shown(target.href))
         if outgoing.target.scheme == "https" and target.scheme == "http":
             raise failed(host, "redirect", f"{host} redirects from https down to {target.scheme}://{target.authority}")
-        following = outgoing.redirected(incoming.status, target, self._services.redactor)
+        following = outgoing.redirected(status, target, self._services.redactor)
         if target.origin != outgoing.target.origin:
             following = replace(following, headers=tuple(pair for pair in following.headers if not self.secrets.inside(pair[1])))
         self._budget.send(target.host, len(following.body or b""))
         return following
 
-    async def _hop(self, request: FetchRequest, outgoing: Outgoing, call: HttpCall) -> Incoming:
+    async def _hop(self, request: FetchRequest, outgoing: Outgoing, call: HttpCall) -> FetchResponse:
+        incoming = await self._exchanged(request, outgoing, call)
+        return FetchResponse(
+            url=outgoing.target.href,
+            status=incoming.status,
+            status_text=incoming.reason,
+            headers=incoming.headers,
+            body=incoming.body,
+            redirected=False,
+            http_version=incoming.http_version,
+            from_cache=call.cache in ("hit", "revalidated"),
+        )
+
+    async def _exchanged(self, request: FetchRequest, outgoing: Outgoing, call: HttpCall) -> Incoming:
         target = outgoing.target
         decision = self._policy.decide(target)
         call.policy = decision.reason

@@ -1,6 +1,7 @@
 // Sends JSON to a webhook, again if that is safe, and tells what the receiver said. Form: async function main.
 
 const PASSING = [408, 425, 429, 500, 502, 503, 504];
+const PASSING_FAILURES = ["dns", "refused", "unreachable", "reset", "closed", "connect"];
 const FIRST_PAUSE = 200; // milliseconds; doubles
 const LONGEST_PAUSE = 10_000;
 const SHOWN = 2000;
@@ -22,7 +23,7 @@ async function main(input, context) {
   for (let attempt = 1; ; attempt += 1) {
     const { response, error } = await send(attempt);
     if (response?.ok) return await reportOf(response, attempt);
-    const passing = error === undefined ? PASSING.includes(response.status) : error instanceof NetworkError || error instanceof TimeoutError;
+    const passing = error === undefined ? PASSING.includes(response.status) : mayPass(error);
     if (!passing || attempt >= most) throw error ?? (await failureOf(response, attempt));
     console.warn(`attempt ${attempt} of ${most}: ${error === undefined ? `status ${response.status}` : error.message}`);
     const asked = Number(response?.headers.get("retry-after")) * 1000 || 0;
@@ -39,6 +40,11 @@ async function main(input, context) {
       return { error };
     }
   }
+}
+
+/** A broken connection may be whole the next time; a redirect or a certificate that is refused stays refused. */
+function mayPass(error) {
+  return error instanceof TimeoutError || (error instanceof NetworkError && PASSING_FAILURES.includes(error.data?.reason));
 }
 
 async function reportOf(response, attempts) {

@@ -7,12 +7,13 @@ from collections.abc import AsyncIterator
 from typing import Any
 from uuid import uuid4
 
+import anyio
 import pytest
 
 from ratchet_mcp.egress.messages import FetchRequest, FetchResponse
 from ratchet_mcp.egress.mocks import Mocks
 from ratchet_mcp.egress.service import Egress
-from ratchet_mcp.errors import FetchTimedOut, MockMissing, NetworkDenied, NetworkFailed, TaskInvalid
+from ratchet_mcp.errors import FetchLimit, FetchTimedOut, MockMissing, NetworkDenied, NetworkFailed, TaskInvalid
 from ratchet_mcp.settings import NetworkSettings
 from ratchet_mcp.tasks.definition import Task
 
@@ -65,7 +66,7 @@ async def test_a_sequence_is_given_in_turn_and_the_last_repeats(service: Egress)
     mocks = Mocks.read([{"url": "example", "responses": [{"status": 503}, {"status": 429}, {"body": 1}]}])
     for _ in range(2):
         run = service.for_run(None, mocks=mocks)
-        assert [(await run.fetch(FetchRequest(URL))).status for _ in range(4)] == [503, 429, 200, 200]
+        assert [(await run.fetch(FetchRequest(URL, retry=False))).status for _ in range(4)] == [503, 429, 200, 200]
 
 
 async def test_the_first_mock_that_fits_answers_and_times_ends_it(service: Egress) -> None:
@@ -88,6 +89,61 @@ async def test_a_timeout_and_a_delay_are_mocked(service: Egress) -> None:
     with pytest.raises(FetchTimedOut):
         await ask(service, {"http": {"url": "example", "response": {"delay_ms": 5000}}}, timeout_seconds=0.05)
     assert (await ask(service, {"http": {"url": "example", "delay_ms": 1, "response": {}}})).status == 200
+
+
+# ---------------------------------------------------------------- as the network would
+@pytest.mark.parametrize("first", [{"status": 503}, {"failure": "reset"}, {"status": 429, "headers": {"Retry-After": "5"}}])
+async def test_a_failure_in_passing_is_tried_again_without_a_pause(service: Egress, first: dict[str, Any]) -> None:
+    run = service.for_run(None, mocks=Mocks.read([{"url": "example", "responses": [first, {"body": 1}]}]))
+    with anyio.fail_after(4):
+        got = await run.fetch(FetchRequest(URL))
+    assert (got.status, got.body, run.calls[0].retries, run.calls[0].source) == (200, b"1", 1, "mock")
+
+
+@pytest.mark.parametrize(
+    ("request_", "mocks"),
+    [
+        (FetchRequest(URL, "POST", body=b"x"), {"responses": [{"status": 503}, {"body": 1}]}),
+        (FetchRequest(URL, retry=0), {"responses": [{"status": 503}, {"body": 1}]}),
+        (FetchRequest(URL), {"responses": [{"status": 503, "headers": {"Retry-After": "3600"}}, {"body": 1}]}),
+        (FetchRequest(URL), {"response": {"status": 503}}),
+    ],
+    ids=["no idempotent method", "no retries wanted", "too long a pause", "all tries are used up"],
+)
+async def test_a_failure_that_is_not_tried_again_is_what_the_task_gets(service: Egress, request_: FetchRequest, mocks: Any) -> None:
+    run = service.for_run(None, mocks=Mocks.read([{"url": "example", **mocks}]))
+    assert (await run.fetch(request_)).status == 503
+
+
+async def test_a_redirect_is_followed_to_the_next_mock(service: Egress) -> None:
+    mocks = [
+        {"url": "api.example.com", "response": {"status": 307, "headers": {"Location": "https://cdn.example.org/file"}}},
+        {"url": "https://cdn.example.org/file", "match": "exact", "response": {"body": 2}},
+    ]
+    run = service.for_run(None, mocks=Mocks.read(mocks))
+    got = await run.fetch(FetchRequest(URL))
+    assert (got.url, got.redirected, got.body, run.calls[0].redirects) == (
+        "https://cdn.example.org/file", True, b"2", ["https://cdn.example.org/file"],
+    )  # fmt: skip
+    assert (await run.fetch(FetchRequest(URL, redirect="manual"))).status == 307
+    with pytest.raises(NetworkFailed, match="redirect: error"):
+        await run.fetch(FetchRequest(URL, redirect="error"))
+    with pytest.raises(MockMissing, match=r"No mock answers GET https://cdn\.example\.org/other"):
+        away = {"url": "example.com", "response": {"status": 302, "headers": {"Location": "https://cdn.example.org/other"}}}
+        await ask(service, [away])
+
+
+async def test_redirects_of_mocks_are_limited_and_stay_with_https_and_the_hosts_of_the_task(service: Egress) -> None:
+    def to(where: str) -> dict[str, Any]:
+        return {"url": "example.com", "response": {"status": 302, "headers": {"Location": where}}}
+
+    with pytest.raises(FetchLimit):
+        await ask(service, to(URL))
+    with pytest.raises(NetworkFailed, match="down to http"):
+        await ask(service, to("http://api.example.com/"))
+    task = Task(uuid4(), "probe", "1.0.0", "", "", "", {}, {}, metadata={"network": {"allow": ["api.example.com"]}})
+    with pytest.raises(NetworkDenied):
+        await ask(service, to("https://elsewhere.example/"), task=task)
 
 
 # ---------------------------------------------------------------- what fits
