@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ratchet_mcp.cli import options
-from ratchet_mcp.cli.run_once import FromFs, InputFile, InputJson, TaskName, Timeout
+from ratchet_mcp.cli.run_once import FromFs, InputFile, InputJson, TaskName, Timeout, one_task, read_input
 
 if TYPE_CHECKING:
     from ratchet_mcp.settings import Settings
@@ -38,21 +38,18 @@ def debug(
     profile: options.Profile = None,
 ) -> None:
     """Run one task to its end and show its variables each time a line is reached, and where it threw. Exit status 1 if it failed."""
-    if (from_fs is None) == (task is None):
-        raise typer.BadParameter("say which task: either --from-fs PATH or --task NAME")
-    if input_json is not None and input_file is not None:
-        raise typer.BadParameter("give the input once: either --input-json or --input-file")
+    one_task(from_fs, task)
+    value = read_input(input_json, input_file)
 
     import anyio
 
     from ratchet_mcp.cli.debug_show import show, to_record
     from ratchet_mcp.cli.output import print_error, print_json
-    from ratchet_mcp.cli.run_once import print_log_line, read_input
+    from ratchet_mcp.cli.run_once import print_log_line
     from ratchet_mcp.cli.settings import for_one_run
     from ratchet_mcp.errors import from_dict
     from ratchet_mcp.execution.models import Status
 
-    value = read_input(input_json, input_file)
     report = anyio.run(
         _run, for_one_run(config, profile), from_fs, task, value, breakpoints or [], expressions or [], max_snapshots, timeout
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from ratchet_mcp.cli import options
-from ratchet_mcp.cli.run_once import FromFs, Record, TaskName, Timeout
+from ratchet_mcp.cli.run_once import FromFs, Record, TaskName, Timeout, one_task
 
 if TYPE_CHECKING:
     from ratchet_mcp.engine.run import LogLine
@@ -39,8 +39,7 @@ def replay(
     profile: options.Profile = None,
 ) -> None:
     """Repeat a recorded run: the same answers, clock and random numbers. Exit status 1 if it fails, or its result is another one."""
-    if from_fs is not None and task is not None:
-        raise typer.BadParameter("say which task: either --from-fs PATH or --task NAME")
+    one_task(from_fs, task, needed=False)
 
     import anyio
 
@@ -92,7 +91,7 @@ async def _replay(
     loaded = load(from_fs, settings) if from_fs is not None else None
     async with Ratchet.open(settings) as ratchet:
         recorded = await ratchet.recordings.read(folder)
-        task = loaded if loaded is not None else await ratchet.catalog.resolve(name or recorded.task)
+        task = loaded or (None if name else recorded.unsaved_task()) or await ratchet.catalog.resolve(name or recorded.task)
         replayed = await ratchet.replays.start(
             recorded, task, mode=mode, input_patch=patch, origin=Origin.CLI, timeout_seconds=seconds, on_progress=print_progress
         )

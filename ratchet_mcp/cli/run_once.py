@@ -51,10 +51,7 @@ def run_once(
     profile: options.Profile = None,
 ) -> None:
     """Run one task. Its output is all that goes to stdout; its log and its errors go to stderr."""
-    if (from_fs is None) == (task is None):
-        raise typer.BadParameter("say which task: either --from-fs PATH or --task NAME")
-    if input_json is not None and input_file is not None:
-        raise typer.BadParameter("give the input once: either --input-json or --input-file")
+    one_task(from_fs, task)
     value = read_input(input_json, input_file)
 
     import anyio
@@ -108,6 +105,13 @@ def _is_recorded(execution: Execution, folder: Path) -> bool:
     return recorded
 
 
+def one_task(from_fs: Path | None, name: str | None, *, needed: bool = True) -> None:
+    """Check that a task is named in one way, or, when none is `needed`, in one way at the most. Raises `BadParameter`."""
+    named = (from_fs is not None) + (name is not None)
+    if named > 1 or (needed and not named):
+        raise typer.BadParameter("say which task: either --from-fs PATH or --task NAME")
+
+
 def read_mock_file(file: Path | None) -> Mocks | None:
     """Read a file of mocks. Raises `InvalidArgument` and `TaskInvalid`."""
     if file is None:
@@ -128,6 +132,8 @@ def read_input(text: str | None, file: Path | None) -> Any:
     """Read the input, `{}` when none was given. Raises `InvalidArgument` that names line and column."""
     from ratchet_mcp.errors import InvalidArgument
 
+    if text is not None and file is not None:
+        raise typer.BadParameter("give the input once: either --input-json or --input-file")
     place = "--input-json"
     if file is not None:
         place = "stdin" if str(file) == "-" else str(file)

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from ratchet_mcp.cli import options
+from ratchet_mcp.cli.run_once import one_task
 
 FromFs = Annotated[
     Path | None,
@@ -47,8 +48,7 @@ def test(
     profile: options.Profile = None,
 ) -> None:
     """Run the tests of a task, or of all tasks in a folder. Exit status: 0 all passed, 1 one did not, 2 there was nothing to run."""
-    if (from_fs is None) == (task is None):
-        raise typer.BadParameter("say what to test: either --from-fs PATH or --task NAME")
+    one_task(from_fs, task)
     if from_fs is not None and not from_fs.is_dir() and from_fs.suffix.lower() != ".zip":
         raise typer.BadParameter(f"{from_fs} is neither a folder nor a ZIP; name the folder of the task", param_hint="--from-fs")
     if watch and as_json:
