@@ -20,6 +20,7 @@ import anyio
 import pytest
 from mcp import Client, StdioServerParameters
 from mcp.client.sse import sse_client
+from mcp_caller import Caller
 
 LIMIT_SECONDS = 30
 """Only to turn a hang into a failure."""
@@ -190,6 +191,13 @@ def connect(way: str, request: pytest.FixtureRequest, environment: dict[str, str
     if transport == "http":
         return lambda: Client(f"{address}/mcp", mode=mode)
     return lambda: Client(leaving_in_peace(f"{address}/sse"), mode=mode)
+
+
+@pytest.fixture
+async def call(connect: Connect) -> AsyncIterator[Caller]:
+    """Call tools over a connection of the test."""
+    async with connect() as client:
+        yield await Caller.of(client)
 
 
 @asynccontextmanager

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import base64
 import io
-import json
 import uuid
 import zipfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import Any
 
-import anyio
 import pytest
-from jsonschema import Draft202012Validator
 from mcp import Client
-from mcp.types import CallToolResult, ElicitRequestParams, ElicitResult
+from mcp.types import ElicitRequestParams, ElicitResult
+from mcp_caller import Caller
 
 ADD: dict[str, Any] = {
     "description": "Adds two numbers. Input: a and b. Output: their sum.",
@@ -23,38 +21,6 @@ ADD: dict[str, Any] = {
     "output_schema": {"type": "object", "properties": {"sum": {"type": "number"}}, "required": ["sum"]},
     "tests": [{"name": "small", "input": {"a": 1, "b": 2}, "expected_output": {"sum": 3}}],
 }
-
-
-class Caller:
-    """A connected client that checks every result against its tool's output schema, and its text against its structure."""
-
-    def __init__(self, client: Client, schemas: dict[str, dict[str, Any]]) -> None:
-        self.client = client
-        self._schemas = schemas
-
-    async def __call__(self, tool: str, **arguments: Any) -> CallToolResult:
-        with anyio.fail_after(60):
-            result = await self.client.call_tool(tool, arguments)
-        Draft202012Validator(self._schemas[tool]).validate(result.structured_content)
-        mirrors = [json.loads(block.text) for block in result.content if block.text.startswith("{")]
-        assert result.structured_content in mirrors
-        return result
-
-    async def fine(self, tool: str, **arguments: Any) -> dict[str, Any]:
-        result = await self(tool, **arguments)
-        assert not result.is_error, result.content[0].text
-        return result.structured_content
-
-    async def failing(self, tool: str, **arguments: Any) -> tuple[dict[str, Any], str]:
-        result = await self(tool, **arguments)
-        assert result.is_error, result.structured_content
-        return result.structured_content, result.content[0].text
-
-
-@pytest.fixture
-async def call(connect: Callable[..., Client]) -> AsyncIterator[Caller]:
-    async with connect() as client:
-        yield Caller(client, {tool.name: tool.output_schema for tool in (await client.list_tools()).tools})
 
 
 @pytest.fixture

@@ -3,47 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import anyio
 import pytest
-from jsonschema import Draft202012Validator
-from mcp import Client, MCPError
-from mcp.types import INVALID_PARAMS, CallToolResult
-
-
-class Caller:
-    """A connected client that checks every result against its tool's output schema, and its text against its structure."""
-
-    def __init__(self, client: Client, schemas: dict[str, dict[str, Any]]) -> None:
-        self.client = client
-        self._schemas = schemas
-
-    async def __call__(self, tool: str, **arguments: Any) -> CallToolResult:
-        with anyio.fail_after(60):
-            result = await self.client.call_tool(tool, arguments)
-        Draft202012Validator(self._schemas[tool]).validate(result.structured_content)
-        mirrors = [json.loads(block.text) for block in result.content if block.text.startswith("{")]
-        assert result.structured_content in mirrors
-        return result
-
-    async def fine(self, tool: str, **arguments: Any) -> dict[str, Any]:
-        result = await self(tool, **arguments)
-        assert not result.is_error, result.content[0].text
-        return result.structured_content
-
-    async def failing(self, tool: str, **arguments: Any) -> tuple[dict[str, Any], str]:
-        result = await self(tool, **arguments)
-        assert result.is_error, result.structured_content
-        return result.structured_content, result.content[0].text
-
-
-@pytest.fixture
-async def call(connect) -> AsyncIterator[Caller]:
-    async with connect() as client:
-        schemas = {tool.name: tool.output_schema for tool in (await client.list_tools()).tools}
-        yield Caller(client, schemas)
+from mcp import MCPError
+from mcp.types import INVALID_PARAMS
+from mcp_caller import Caller
 
 
 async def test_the_life_of_an_execution(call: Caller, way: str):

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import os
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from engine_runs import RecordingHost, open_pool, request
+from engine_runs import host, open_pool, output, run
 
 from ratchet_mcp.engine.pool import WorkerPool
-from ratchet_mcp.engine.run import RunOutcome
 
-Run = Callable[..., Awaitable[RunOutcome]]
+__all__ = ["canary", "host", "output", "pool", "run"]
 SECRET = "canary-4a7d1f"
 
 
@@ -56,31 +54,3 @@ async def pool(canary: Canary) -> AsyncIterator[WorkerPool]:
     """One worker at a time, and a breaker that never opens: every attack meets the worker of the one before."""
     async with open_pool(max_workers=1, breaker_failures=10_000) as shared:
         yield shared
-
-
-@pytest.fixture
-def host() -> RecordingHost:
-    return RecordingHost()
-
-
-@pytest.fixture
-def run(pool: WorkerPool, host: RecordingHost) -> Run:
-    """Run JavaScript and return how it ended."""
-
-    async def run_code(code: str, value: Any = None, **changes: Any) -> RunOutcome:
-        return await pool.run(request(code, value, **changes), host)
-
-    return run_code
-
-
-@pytest.fixture
-def output(run: Run) -> Callable[..., Awaitable[Any]]:
-    """Run JavaScript that must succeed, and return its output."""
-
-    async def output_of(code: str, value: Any = None, **changes: Any) -> Any:
-        outcome = await run(code, value, **changes)
-        assert outcome.error is None, outcome.error.to_dict()
-        assert outcome.output_json is not None
-        return json.loads(outcome.output_json)
-
-    return output_of

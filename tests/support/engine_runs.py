@@ -10,8 +10,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
+import pytest
+
 from ratchet_mcp.engine.pool import WorkerPool
-from ratchet_mcp.engine.run import LogLine, ProgressUpdate, RunLimits, RunRequest
+from ratchet_mcp.engine.run import LogLine, ProgressUpdate, RunLimits, RunOutcome, RunRequest
 from ratchet_mcp.engine.script import compose
 from ratchet_mcp.errors import NetworkDenied, TaskNotFound
 from ratchet_mcp.settings import EngineSettings, Limits
@@ -92,3 +94,34 @@ async def open_pool(**settings: Any) -> AsyncIterator[WorkerPool]:
     """Start a pool with these engine settings."""
     async with WorkerPool(EngineSettings(**settings), Limits()) as pool:
         yield pool
+
+
+Run = Callable[..., Awaitable[RunOutcome]]
+
+
+@pytest.fixture
+def host() -> RecordingHost:
+    return RecordingHost()
+
+
+@pytest.fixture
+def run(pool: WorkerPool, host: RecordingHost) -> Run:
+    """Run JavaScript on the shared pool."""
+
+    async def run_code(code: str, value: Any = None, **changes: Any) -> RunOutcome:
+        return await pool.run(request(code, value, **changes), host)
+
+    return run_code
+
+
+@pytest.fixture
+def output(run: Run) -> Callable[..., Awaitable[Any]]:
+    """Run JavaScript that must succeed and return its output."""
+
+    async def output_of(code: str, value: Any = None, **changes: Any) -> Any:
+        outcome = await run(code, value, **changes)
+        assert outcome.error is None, outcome.error.to_dict()
+        assert outcome.output_json is not None
+        return json.loads(outcome.output_json)
+
+    return output_of

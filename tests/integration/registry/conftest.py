@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+import stamina
 
 from ratchet_mcp.settings import StoreSettings
 from ratchet_mcp.store.store import Store
+
+
+@pytest.fixture
+def no_pauses() -> Iterator[None]:
+    """Retry at once."""
+    with stamina.set_testing(True, attempts=10, cap=True):
+        yield
 
 
 @pytest.fixture

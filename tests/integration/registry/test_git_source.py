@@ -8,30 +8,23 @@ import shutil
 import stat
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
-import stamina
 from git_repositories import Repository
 from index_server import task_files, task_zip
+from remote_scans import LIMITS, failure, found, problems
 
-from ratchet_mcp.errors import RatchetError, SourceFailed, TaskInvalid
+from ratchet_mcp.errors import SourceFailed, TaskInvalid
 from ratchet_mcp.registry.remote import open_remote
-from ratchet_mcp.registry.source import Found, Source, TaskProblem
-from ratchet_mcp.settings import Limits, RegistrySettings, SourceSettings
+from ratchet_mcp.registry.source import Source, TaskProblem
+from ratchet_mcp.settings import RegistrySettings, SourceSettings
 
-LIMITS = Limits()
 SECRET = "s3cret-t0ken"
-
-
-@pytest.fixture(autouse=True)
-def no_pauses() -> Iterator[None]:
-    """Retry at once."""
-    with stamina.set_testing(True, attempts=10, cap=True):
-        yield
+pytestmark = pytest.mark.usefixtures("no_pauses")
 
 
 @pytest.fixture
@@ -51,20 +44,6 @@ def opened(repository: Repository, tmp_path: Path) -> Callable[..., Source]:
         return open_remote(settings, RegistrySettings(cache_folder=tmp_path / "cache"), LIMITS)
 
     return source
-
-
-def found(source: Source) -> dict[str, Found]:
-    return {f"{each.metadata.name}@{each.metadata.version}": each for each in source.scan(LIMITS) if isinstance(each, Found)}
-
-
-def problems(source: Source) -> list[TaskProblem]:
-    return [each for each in source.scan(LIMITS) if isinstance(each, TaskProblem)]
-
-
-def failure(action: Callable[[], object]) -> RatchetError:
-    with pytest.raises(RatchetError) as caught:
-        action()
-    return caught.value
 
 
 def test_the_tasks_of_the_main_branch_are_listed_and_loaded(repository: Repository, opened: Callable[..., Source]) -> None:

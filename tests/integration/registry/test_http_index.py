@@ -11,26 +11,19 @@ from typing import Any
 
 import httpcore
 import pytest
-import stamina
 from index_server import IndexServer, entry_of, index_server, task_files, task_zip
+from remote_scans import LIMITS, failure, found, problems
 
 from ratchet_mcp.errors import RatchetError, SourceFailed, TaskInvalid
 from ratchet_mcp.registry.remote import open_remote
 from ratchet_mcp.registry.remote.http_index import HttpIndexSource
 from ratchet_mcp.registry.remote.options import HttpOptions
 from ratchet_mcp.registry.remote.uris import parse
-from ratchet_mcp.registry.source import Found, Source, TaskProblem
-from ratchet_mcp.settings import Limits, RegistrySettings, SourceSettings
+from ratchet_mcp.registry.source import Source
+from ratchet_mcp.settings import RegistrySettings, SourceSettings
 
-LIMITS = Limits()
 PUBLIC = "93.184.216.34"
-
-
-@pytest.fixture(autouse=True)
-def no_pauses() -> Iterator[None]:
-    """Retry at once."""
-    with stamina.set_testing(True, attempts=10, cap=True):
-        yield
+pytestmark = pytest.mark.usefixtures("no_pauses")
 
 
 @pytest.fixture
@@ -48,20 +41,6 @@ def opened(server: IndexServer, tmp_path: Path) -> Callable[..., Source]:
         return open_remote(SourceSettings(name="web", uri=uri or server.index_url, config=config), registry, LIMITS)
 
     return source
-
-
-def found(source: Source) -> dict[str, Found]:
-    return {f"{each.metadata.name}@{each.metadata.version}": each for each in source.scan(LIMITS) if isinstance(each, Found)}
-
-
-def problems(source: Source) -> list[TaskProblem]:
-    return [each for each in source.scan(LIMITS) if isinstance(each, TaskProblem)]
-
-
-def failure(action: Callable[[], object]) -> RatchetError:
-    with pytest.raises(RatchetError) as caught:
-        action()
-    return caught.value
 
 
 def test_tasks_are_listed_without_fetching_them_and_loaded_when_needed(server: IndexServer, opened: Callable[..., Source]) -> None:

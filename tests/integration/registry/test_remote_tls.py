@@ -8,26 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import stamina
 from certificates import make_certificate
 from git_repositories import Repository
 from git_server import serve_git
 from index_server import IndexServer, index_server, task_files
+from remote_scans import LIMITS
 
 from ratchet_mcp.errors import SourceFailed
 from ratchet_mcp.registry.remote import open_remote
 from ratchet_mcp.registry.source import Found, Source
-from ratchet_mcp.settings import Limits, RegistrySettings, SourceSettings
+from ratchet_mcp.settings import RegistrySettings, SourceSettings
 
-LIMITS = Limits()
 SECRET = "s3cret-t0ken"
-
-
-@pytest.fixture(autouse=True)
-def no_pauses() -> Iterator[None]:
-    """Retry at once."""
-    with stamina.set_testing(True, attempts=10, cap=True):
-        yield
+pytestmark = pytest.mark.usefixtures("no_pauses")
 
 
 @pytest.fixture(scope="module")
