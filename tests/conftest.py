@@ -6,6 +6,8 @@ import signal
 
 import pytest
 
+pytest_plugins = ["postgres"]
+
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell that runs us in the background: servers of tests would inherit it
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
