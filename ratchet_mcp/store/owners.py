@@ -1,7 +1,7 @@
 """Who runs executions: this process among others, and which of them are dead.
 
 Several processes may share one database. A process that died, or has been silent for too long, leaves rows that say `running`:
-they become `interrupted`.
+they become `interrupted`, and so do the batches that they ran.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from sqlalchemy import Connection, delete, insert, or_, select, update
 
 from ratchet_mcp.errors import Interrupted
 from ratchet_mcp.store.records import UNFINISHED
-from ratchet_mcp.store.statements import EXECUTIONS, OWNERS
+from ratchet_mcp.store.statements import BATCHES, EXECUTIONS, OWNERS
 
 INTERRUPTED = "The server that ran this stopped before it ended."
 
@@ -78,6 +78,9 @@ class Owner:
             "error_message": INTERRUPTED,
         }
         ended = connection.execute(update(EXECUTIONS).where(EXECUTIONS.c.status.in_(UNFINISHED), orphaned).values(ending))
+        unowned = or_(BATCHES.c.owner.is_(None), BATCHES.c.owner.not_in(left))
+        stopped = update(BATCHES).where(BATCHES.c.status == "running", BATCHES.c.job_id.is_(None), unowned)  # a job's batch goes on with it
+        connection.execute(stopped.values(status="interrupted", finished_at=datetime.now(UTC)))
         if gone:
             connection.execute(delete(OWNERS).where(OWNERS.c.id.in_(gone)))
         return ended.rowcount

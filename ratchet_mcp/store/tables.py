@@ -172,15 +172,22 @@ class BatchRow(Table, table=True):
     """Several requests that were made as one, and how each has ended so far."""
 
     __tablename__ = "batches"
-    __table_args__ = (Index(None, "created_at", "id"), Index(None, "job_id"))
+    __table_args__ = (
+        Index(None, "created_at", "id"),
+        Index(None, "job_id"),
+        Index("ix_batches_running", "owner", **_where("status = 'running'")),
+    )
 
     id: str = _id()
     job_id: str | None = _reference("jobs.id")
     principal: str
     origin: str
     status: str
+    owner: str | None = None
     plan: Any = _json(JsonToTheLetter)
     results: Any = _json(JsonToTheLetter)
+    cancel_requested_at: datetime | None = _instant(nullable=True)
+    cancel_reason: str | None = _text(nullable=True)
     created_at: datetime = _instant()
     finished_at: datetime | None = _instant(nullable=True)
 
@@ -303,7 +310,7 @@ class CachedResultRow(Table, table=True):
     """The output of a run that may be given again: for the same version, input and key of a task."""
 
     __tablename__ = "cached_results"
-    __table_args__ = (Index(None, "task"), Index(None, "expires_at"), Index(None, "used_at"))
+    __table_args__ = (Index(None, "task"), Index(None, "expires_at"), Index(None, "used_at", "bytes"))
 
     key: str = Field(primary_key=True)
     task: str

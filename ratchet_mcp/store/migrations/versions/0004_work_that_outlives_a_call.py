@@ -84,8 +84,11 @@ def _batches() -> None:
         sa.Column("principal", sa.String(), nullable=False),
         sa.Column("origin", sa.String(), nullable=False),
         sa.Column("status", sa.String(), nullable=False),
+        sa.Column("owner", sa.String(), nullable=True),
         sa.Column("plan", types.JsonToTheLetter, nullable=True),
         sa.Column("results", types.JsonToTheLetter, nullable=True),
+        sa.Column("cancel_requested_at", types.UtcMs(), nullable=True),
+        sa.Column("cancel_reason", sa.Text(), nullable=True),
         sa.Column("created_at", types.UtcMs(), nullable=False),
         sa.Column("finished_at", types.UtcMs(), nullable=True),
         sa.ForeignKeyConstraint(["job_id"], ["jobs.id"], name=op.f("fk_batches_job_id_jobs"), ondelete="SET NULL"),
@@ -93,6 +96,7 @@ def _batches() -> None:
     )
     op.create_index(op.f("ix_batches_created_at_id"), "batches", ["created_at", "id"])
     op.create_index(op.f("ix_batches_job_id"), "batches", ["job_id"])
+    op.create_index("ix_batches_running", "batches", ["owner"], **_where("status = 'running'"))
     batch = sa.ForeignKey("batches.id", name=op.f("fk_executions_batch_id_batches"), ondelete="SET NULL")
     with op.batch_alter_table("executions") as table:
         table.add_column(sa.Column("batch_id", types.Identifier, batch, nullable=True))
@@ -150,8 +154,9 @@ def _cached_results() -> None:
         sa.Column("used_at", types.UtcMs(), nullable=False),
         sa.PrimaryKeyConstraint("key", name=op.f("pk_cached_results")),
     )
-    for column in ("task", "expires_at", "used_at"):
+    for column in ("task", "expires_at"):
         op.create_index(op.f(f"ix_cached_results_{column}"), "cached_results", [column])
+    op.create_index(op.f("ix_cached_results_used_at_bytes"), "cached_results", ["used_at", "bytes"])
 
 
 def _where(condition: str) -> dict[str, Any]:
