@@ -124,15 +124,20 @@ class Ratchet:
         code: str,
         input: Any = None,
         *,
+        record: bool = False,
         origin: Origin,
         principal: Principal = LOCAL,
         timeout_seconds: float | None = None,
         on_progress: Callable[[ProgressUpdate], None] | None = None,
     ) -> Handle:
-        """Start an unsaved function in the same sandbox. Raises `TaskSyntaxError` and what `Executions.start` raises."""
+        """Start an unsaved function in the same sandbox. Raises `TaskSyntaxError` and what `Executions.start` raises.
+
+        With `record`, it can be replayed by its execution id.
+        """
         from ratchet_mcp.tasks.loading import make_unsaved
 
-        return await self.executions.start(
+        start = self.recordings.start if record else self.executions.start
+        return await start(
             make_unsaved(code, limits=self.settings.limits),
             input,
             origin=origin,

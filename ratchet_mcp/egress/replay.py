@@ -31,6 +31,8 @@ class Replay:
 
     def __init__(self, recording: Recording, redactor: Redactor, mode: Mode = "replay") -> None:
         self.mode: Mode = mode
+        self.missed: list[str] = []
+        """What was asked for and is not in the recording, also by tasks that the run called."""
         self._redactor = redactor
         self._turns = [_Turn(each) for each in recording.entries]
         self._given = {each.finished: anyio.Event() for each in recording.entries if each.finished is not None}
@@ -49,7 +51,9 @@ class Replay:
                 return await self._give(turn.recorded, target)
         if self.mode == "replay-or-live":
             return None
-        raise self._missing(seen, target)
+        missing = self._missing(seen, target)
+        self.missed.append(missing.message)
+        raise missing
 
     async def _give(self, recorded: Recorded, target: Target) -> FetchResponse | None:
         if recorded.finished is None:

@@ -18,6 +18,7 @@ from ratchet_mcp.engine.course import Course
 from ratchet_mcp.errors import InvalidArgument, RecordingInvalid
 from ratchet_mcp.execution.models import Origin
 from ratchet_mcp.security.principal import LOCAL, Principal
+from ratchet_mcp.tasks.loading import UNSAVED_NAME, make_unsaved
 
 if TYPE_CHECKING:
     from ratchet_mcp.egress.mocks import Mocks
@@ -49,6 +50,13 @@ class Recorded:
     def digest(self) -> str:
         """Return the digest of the task as it was."""
         return str(self._part("task").get("digest", ""))
+
+    def unsaved_task(self) -> Task | None:
+        """Return the function that was recorded, when it is saved nowhere else. Raises `TaskInvalid` when it cannot be one."""
+        source = self._part("task").get("source")
+        if self._part("task").get("name") != UNSAVED_NAME or not isinstance(source, str):
+            return None
+        return make_unsaved(source)
 
     @property
     def course(self) -> Course:
@@ -176,8 +184,11 @@ def _not_recorded(id: str) -> RecordingInvalid:
 def _facts(task: Task, ended: Ended, network: RunNetwork) -> dict[str, Any]:
     execution = ended.execution
     outcome = {"error": execution.error} if execution.error is not None else {"output": execution.output}
+    about = {"name": task.name, "version": task.version, "reference": task.reference, "digest": task.digest, "uuid": str(task.uuid)}
+    if task.name == UNSAVED_NAME:
+        about["source"] = task.source
     return {
-        "task": {"name": task.name, "version": task.version, "reference": task.reference, "digest": task.digest, "uuid": str(task.uuid)},
+        "task": about,
         "execution_id": execution.id,
         "status": execution.status.value,
         "input": execution.input,

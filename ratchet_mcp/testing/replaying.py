@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ratchet_mcp.errors import ReplayMissing, from_dict
+from ratchet_mcp.errors import from_dict
 from ratchet_mcp.execution.models import Execution, Origin, Status
 from ratchet_mcp.security.principal import LOCAL, Principal
 from ratchet_mcp.tasks.json_values import is_object
@@ -18,12 +19,15 @@ if TYPE_CHECKING:
     from ratchet_mcp.egress.replay import Mode, Replay
     from ratchet_mcp.egress.service import Egress
     from ratchet_mcp.engine.run import ProgressUpdate
+    from ratchet_mcp.execution.ending import Ended
     from ratchet_mcp.execution.service import Executions, Handle
     from ratchet_mcp.tasks.definition import Task
     from ratchet_mcp.testing.recordings import Recorded
 
 NO_PATCH: Any = object()
 MOST_LISTED = 20
+REPORTS_KEPT = 200
+"""Comparisons of this process's replays that are still known after their end."""
 
 
 @dataclass(frozen=True)
@@ -52,8 +56,8 @@ class ReplayReport:
 class Replayed:
     """A replay under way."""
 
-    def __init__(self, handle: Handle, recorded: Recorded, replay: Replay, task: Task, *, input_changed: bool) -> None:
-        self.handle = handle
+    def __init__(self, recorded: Recorded, replay: Replay, task: Task, *, input_changed: bool) -> None:
+        self.handle: Handle
         self._recorded, self._replay, self._task, self._input_changed = recorded, replay, task, input_changed
 
     def report(self, execution: Execution) -> ReplayReport:
@@ -63,11 +67,10 @@ class Replayed:
             differences = _output_differences(facts["output"], execution)
         else:
             differences = _error_differences(facts.get("error"), execution)
-        missed = [call["error"]["message"] for call in execution.http if call.get("error", {}).get("code") == ReplayMissing.code]
         return ReplayReport(
             not differences,
             differences,
-            missed,
+            self._replay.missed,
             self._replay.unused,
             self._recorded.digest != self._task.digest,
             self._input_changed,
@@ -79,6 +82,11 @@ class Replays:
 
     def __init__(self, executions: Executions, egress: Callable[[], Awaitable[Egress]]) -> None:
         self._executions, self._egress = executions, egress
+        self._reports: OrderedDict[str, ReplayReport] = OrderedDict()
+
+    def report_of(self, execution_id: str) -> ReplayReport | None:
+        """Return how a replay that ended in this process compared with its recording; None for other runs, and for those long ago."""
+        return self._reports.get(execution_id)
 
     async def start(
         self,
@@ -103,7 +111,14 @@ class Replays:
         value = was if input_patch is NO_PATCH else merged(was, input_patch)
         secrets = egress.secrets_for(task, recorded.nonce)
         network = await self._executions.network_for(task, timeout_seconds, replay=replay, secrets=secrets)
-        handle = await self._executions.start(
+        replayed = Replayed(recorded, replay, task, input_changed=json.dumps(value) != json.dumps(was))
+
+        async def note(ended: Ended) -> None:
+            self._reports[ended.execution.id] = replayed.report(ended.execution)
+            if len(self._reports) > REPORTS_KEPT:
+                self._reports.popitem(last=False)
+
+        replayed.handle = await self._executions.start(
             task,
             value,
             origin=origin,
@@ -112,8 +127,9 @@ class Replays:
             on_progress=on_progress,
             network=network,
             course=course,
+            on_end=note,
         )
-        return Replayed(handle, recorded, replay, task, input_changed=json.dumps(value) != json.dumps(was))
+        return replayed
 
 
 def merged(value: Any, patch: Any) -> Any:

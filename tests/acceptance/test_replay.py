@@ -182,9 +182,18 @@ async def test_a_client_records_and_replays(ask: Callable[..., Any], server: Htt
     assert again["execution_id"] != first["execution_id"] and len(server.asked) == asked
     calls = (await ask("get_status", id=again["execution_id"], include=["http"]))["http"]
     assert [(call["source"], call["status"]) for call in calls] == [("replay", 200)] * 2
+    assert (await ask("get_status", id=again["execution_id"]))["replay"] == {"same": True}
+    assert "replay" not in await ask("get_status", id=first["execution_id"])
     missed = await ask("replay_execution", failed=True, id=first["execution_id"], input_patch={"cities": ["Oslo"]})
     assert "closest is number" in missed["error"]["message"] and "url.query.city" in missed["error"]["message"]
     assert missed["replay"]["same"] is False and missed["replay"]["missed"] and missed["replay"]["input_changed"]
+
+
+async def test_a_client_records_and_replays_a_function_that_is_saved_nowhere(ask: Callable[..., Any], server: HttpServer) -> None:
+    first = await ask("run_javascript", code=CODE, input={"url": server.url, "cities": ["Paris"]}, record=True)
+    asked = len(server.asked)
+    again = await ask("replay_execution", id=first["execution_id"])
+    assert again["replay"] == {"same": True} and again["output"] == first["output"] and len(server.asked) == asked
 
 
 async def test_what_was_not_recorded_cannot_be_replayed(ask: Callable[..., Any], server: HttpServer, tmp_path: Path) -> None:

@@ -50,6 +50,7 @@ class RunJavascript(Arguments):
     code: Annotated[str, Field(description="function main(input, context) {…}, an arrow function, or export default", min_length=1)]
     input: Annotated[Any, Field(description="JSON value, the function's first argument")] = None
     timeout_seconds: Timeout = None
+    record: Annotated[bool, Field(description="for replay_execution")] = False
 
 
 async def execute_task(call: Call, arguments: ExecuteTask) -> ToolResult:
@@ -81,6 +82,7 @@ async def run_javascript(call: Call, arguments: RunJavascript) -> ToolResult:
         return ratchet.run_javascript(
             arguments.code,
             arguments.input if "input" in arguments.model_fields_set else {},
+            record=arguments.record,
             origin=Origin.MCP,
             principal=call.principal,
             timeout_seconds=arguments.timeout_seconds,
@@ -99,7 +101,7 @@ async def replay_execution(call: Call, arguments: ReplayExecution) -> ToolResult
     ratchet = await call.app.get()
     recordings = ratchet.recordings
     recorded = await (recordings.of(arguments.id) if arguments.id is not None else recordings.read_allowed(str(arguments.recording)))
-    task = await ratchet.catalog.resolve(recorded.task)
+    task = recorded.unsaved_task() or await ratchet.catalog.resolve(recorded.task)
     patch = arguments.input_patch if "input_patch" in arguments.model_fields_set else NO_PATCH
     replays: list[Replayed] = []
 

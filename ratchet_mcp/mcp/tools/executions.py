@@ -89,6 +89,8 @@ async def get_status(call: Call, arguments: GetStatus) -> ToolResult:
         _add_http(view, execution, call, arguments)
     if not execution.status.final:
         view["hint"] = "Not finished yet. Call get_status again with wait_seconds."
+    elif report := ratchet.replays.report_of(execution.id):
+        view["replay"] = clipped(report.to_dict())
     if "output" in arguments.include and execution.status is Status.COMPLETED:
         return _with_output(view, execution, call, arguments)
     return success(view)
@@ -157,6 +159,7 @@ FULL: dict[str, Any] = {
     "finished_at": schemas.STRING,
     "parent_id": schemas.STRING,
     "worker_id": schemas.STRING,
+    "replay": schemas.OBJECT,
 }
 LOGS = schemas.array_of({"level": schemas.STRING, "message": schemas.STRING}, "level", "message")
 LISTED: dict[str, Any] = {

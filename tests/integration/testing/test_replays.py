@@ -122,6 +122,29 @@ async def test_a_miss_names_the_closest_request_and_the_field(ratchet: Ratchet, 
     assert live.output == "page 1"
 
 
+async def test_what_a_called_task_missed_is_told_too(ratchet: Ratchet, server: HttpServer) -> None:
+    code = "async ({ url, call }) => { try { return call ? await tasks.call('child', { url }) : 1 } catch (e) { return e.code } }"
+    first = await recorded(ratchet, make_unsaved(code), {"url": server.url, "call": False})
+    second, replay = await replayed(ratchet, first, make_unsaved(code), input_patch={"call": True})
+    report = replay.report(second).to_dict()
+    assert second.output == "task_error" and f"GET {server.url}/json" in report["missed"][0]
+
+
+async def test_how_a_replay_compares_is_known_after_its_end(ratchet: Ratchet, server: HttpServer) -> None:
+    first = await recorded(ratchet, make_unsaved(CHANCY), {"url": server.url, "pages": [1]})
+    second, replay = await replayed(ratchet, first, make_unsaved(CHANCY))
+    assert ratchet.replays.report_of(second.id) == replay.report(second) and ratchet.replays.report_of(first.id) is None
+
+
+async def test_a_function_that_is_saved_nowhere_is_recorded_with_its_code(ratchet: Ratchet, server: HttpServer) -> None:
+    handle = await ratchet.run_javascript(CHANCY, {"url": server.url, "pages": [1]}, record=True, origin=Origin.MCP)
+    first = await handle.wait(30)
+    task = (await ratchet.recordings.of(first.id)).unsaved_task()
+    assert task is not None and task.source == CHANCY
+    second, replay = await replayed(ratchet, first, task)
+    assert json.dumps(second.output) == json.dumps(first.output) and replay.report(second).to_dict() == {"same": True}
+
+
 async def test_another_task_than_the_recorded_one_is_told(ratchet: Ratchet, server: HttpServer) -> None:
     first = await recorded(ratchet, make_unsaved("() => ({ a: 1, b: 2 })"), {})
     for code, path in (("() => ({ a: 1, b: 3 })", "$.b"), ("() => ({ b: 2, a: 1 })", "$"), ("() => { throw new Error('x') }", "$")):

@@ -22,7 +22,8 @@ async def shown(fetches: list[dict[str, Any]], characters: int = 40_000, **argum
         return []
 
     async def app() -> Any:
-        return SimpleNamespace(executions=SimpleNamespace(get=get, logs=logs))
+        replays = SimpleNamespace(report_of=lambda _: None)
+        return SimpleNamespace(executions=SimpleNamespace(get=get, logs=logs), replays=replays)
 
     call: Any = SimpleNamespace(app=SimpleNamespace(get=app), characters=characters)
     return (await get_status(call, GetStatus(id="e-1", **arguments)))["structuredContent"]
