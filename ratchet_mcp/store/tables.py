@@ -84,7 +84,12 @@ class ScheduleRow(Table, table=True):
     """When a task is to run again and again."""
 
     __tablename__ = "schedules"
-    __table_args__ = (Index(None, "active", "next_run"), Index(None, "task_id"))
+    __table_args__ = (
+        Index(None, "active", "next_run"),
+        Index(None, "task_id"),
+        Index(None, "name", unique=True),
+        Index(None, "created_at", "id"),
+    )
 
     id: str = _id()
     task_id: str | None = _reference("tasks.id")
@@ -103,6 +108,9 @@ class ScheduleRow(Table, table=True):
     principal: str
     next_run: datetime | None = _instant(nullable=True)
     last_run: datetime | None = _instant(nullable=True)
+    last_job_id: str | None = Field(default=None, sa_type=Identifier, nullable=True)
+    last_error: Any = _json()
+    failures: int = 0
     created_at: datetime = _instant()
     updated_at: datetime = _instant()
 
@@ -113,6 +121,7 @@ class JobRow(Table, table=True):
     __tablename__ = "jobs"
     __table_args__ = (
         Index("ix_jobs_claim", "priority", "run_at", "id", **_where("status = 'queued'")),
+        Index("ix_jobs_claim_task", "task", "priority", "run_at", "id", **_where("status = 'queued'")),
         Index("ix_jobs_due", "run_at", **_where("status = 'scheduled'")),
         Index("ix_jobs_running", "owner", **_where("status = 'running'")),
         Index(None, "created_at", "id"),
@@ -135,6 +144,8 @@ class JobRow(Table, table=True):
     status: str
     attempts: int = 0
     max_attempts: int = 1
+    failures: int = 0
+    crashes: int = 0
     retry_policy: Any = _json()
     timeout_seconds: float | None = None
     unique_key: str | None = None
@@ -156,7 +167,10 @@ class JobRow(Table, table=True):
 
 
 class ControlRow(Table, table=True):
-    """How the queue treats the jobs of one task, or all jobs (`name` is `*`): paused, how many at once, how many starts in a time."""
+    """How the queue treats the jobs of one task, or all jobs (`name` is `*`): paused, how many at once, how many starts in a time.
+
+    `declared` is what the task itself says, which the columns before it outdo; `starts` are the latest starts, for the rate.
+    """
 
     __tablename__ = "job_controls"
 
@@ -165,6 +179,8 @@ class ControlRow(Table, table=True):
     concurrency: int | None = None
     rate_count: int | None = None
     rate_seconds: float | None = None
+    declared: Any = _json()
+    starts: Any = _json()
     changed_at: datetime = _instant()
 
 

@@ -33,23 +33,39 @@ def downgrade() -> None:
         table.drop_column("cached_from")
     op.drop_table("batches")
     op.drop_table("job_controls")
-    for name in ("ix_jobs_claim", "ix_jobs_due", "ix_jobs_running", op.f("ix_jobs_status_created_at_id"), op.f("ix_jobs_task_status")):
+    for name in (
+        "ix_jobs_claim",
+        "ix_jobs_claim_task",
+        "ix_jobs_due",
+        "ix_jobs_running",
+        op.f("ix_jobs_status_created_at_id"),
+        op.f("ix_jobs_task_status"),
+    ):
         op.drop_index(name, table_name="jobs")
     with op.batch_alter_table("jobs") as table:
-        for column in ("execution_id", "kind", "code", "delivery", "questions", "answers"):
+        for column in ("failures", "crashes", "execution_id", "kind", "code", "delivery", "questions", "answers"):
             table.drop_column(column)
     op.create_index(op.f("ix_jobs_status_priority_run_at"), "jobs", ["status", "priority", "run_at"])
+    for name in (op.f("ix_schedules_name"), op.f("ix_schedules_created_at_id")):
+        op.drop_index(name, table_name="schedules")
     with op.batch_alter_table("schedules") as table:
-        table.drop_column("timeout_seconds")
-        table.drop_column("delivery")
+        for column in ("timeout_seconds", "delivery", "last_job_id", "last_error", "failures"):
+            table.drop_column(column)
 
 
 def _jobs_and_schedules() -> None:
     with op.batch_alter_table("schedules") as table:
         table.add_column(sa.Column("timeout_seconds", sa.Float(), nullable=True))
         table.add_column(sa.Column("delivery", types.Json, nullable=True))
+        table.add_column(sa.Column("last_job_id", types.Identifier, nullable=True))
+        table.add_column(sa.Column("last_error", types.Json, nullable=True))
+        table.add_column(sa.Column("failures", sa.Integer(), nullable=False, server_default="0"))
+    op.create_index(op.f("ix_schedules_name"), "schedules", ["name"], unique=True)
+    op.create_index(op.f("ix_schedules_created_at_id"), "schedules", ["created_at", "id"])
     op.drop_index(op.f("ix_jobs_status_priority_run_at"), table_name="jobs")
     with op.batch_alter_table("jobs") as table:
+        table.add_column(sa.Column("failures", sa.Integer(), nullable=False, server_default="0"))
+        table.add_column(sa.Column("crashes", sa.Integer(), nullable=False, server_default="0"))
         table.add_column(sa.Column("execution_id", types.Identifier, nullable=True))
         table.add_column(sa.Column("kind", sa.String(), nullable=False, server_default="task"))
         table.add_column(sa.Column("code", sa.Text(), nullable=True))
@@ -57,6 +73,7 @@ def _jobs_and_schedules() -> None:
         table.add_column(sa.Column("questions", types.Json, nullable=True))
         table.add_column(sa.Column("answers", types.Json, nullable=True))
     op.create_index("ix_jobs_claim", "jobs", ["priority", "run_at", "id"], **_where("status = 'queued'"))
+    op.create_index("ix_jobs_claim_task", "jobs", ["task", "priority", "run_at", "id"], **_where("status = 'queued'"))
     op.create_index("ix_jobs_due", "jobs", ["run_at"], **_where("status = 'scheduled'"))
     op.create_index("ix_jobs_running", "jobs", ["owner"], **_where("status = 'running'"))
     op.create_index(op.f("ix_jobs_status_created_at_id"), "jobs", ["status", "created_at", "id"])
@@ -71,6 +88,8 @@ def _controls() -> None:
         sa.Column("concurrency", sa.Integer(), nullable=True),
         sa.Column("rate_count", sa.Integer(), nullable=True),
         sa.Column("rate_seconds", sa.Float(), nullable=True),
+        sa.Column("declared", types.Json, nullable=True),
+        sa.Column("starts", types.Json, nullable=True),
         sa.Column("changed_at", types.UtcMs(), nullable=False),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_job_controls")),
     )
