@@ -64,6 +64,19 @@ class ExecutionFinished(RatchetError):
     code, http_status = "execution_finished", 409
 
 
+class JobNotFound(RatchetError):
+    """No job has this id."""
+
+    code, http_status = "job_not_found", 404
+    default_hint = "Call list_jobs to see recent ids."
+
+
+class JobFinished(RatchetError):
+    """The job has already ended. `details.status` says how."""
+
+    code, http_status = "job_finished", 409
+
+
 class InvalidCursor(RatchetError):
     """The cursor was not issued by this listing (MCP: protocol error -32602)."""
 
@@ -251,6 +264,13 @@ class Interrupted(RatchetError):
     code, http_status, retryable = "interrupted", 503, True
 
 
+class JobCrashed(RatchetError):
+    """The processes that ran the job died again and again (`jobs.max_crashes`), so it is not tried any more. `details.crashes` counts."""
+
+    code, http_status = "job_crashed", 500
+    default_hint = "See what the job does to the machine (memory, disk) before you retry it."
+
+
 class QueueTimeout(RatchetError):
     """No worker became free within `engine.queue_wait_seconds`."""
 
@@ -337,6 +357,91 @@ class RecordingInvalid(RatchetError):
     """A recording cannot be read or written. `details.path` says which file."""
 
     code, http_status = "recording_invalid", 422
+
+
+# ---------------------------------------------------------------- deliveries
+class DeliveryInvalid(RatchetError):
+    """A destination cannot be used. `details.problems` lists everything wrong: `{path, message}`; nothing was started or written."""
+
+    code, http_status = "delivery_invalid", 422
+
+
+class DeliveryNotFound(RatchetError):
+    """No delivery has this id."""
+
+    code, http_status = "delivery_not_found", 404
+    default_hint = "Call list_deliveries, or `ratchet deliveries list`, to see recent ids."
+
+
+class DeliveryUnfinished(RatchetError):
+    """The delivery is under way or waits for its next try, so it cannot be sent again. `details`: `status`, `next_at`."""
+
+    code, http_status = "delivery_unfinished", 409
+
+
+class DeliveryFailed(RatchetError):
+    """The destination did not take a delivery this time; it is tried again while attempts are left. `details`: `reason`, `status`, …"""
+
+    code, http_status, retryable = "delivery_failed", 502, True
+
+
+class DeliveryRefused(RatchetError):
+    """The destination cannot take this delivery, so it is not tried again. `details`: `reason`, `status`, …"""
+
+    code, http_status = "delivery_refused", 422
+    default_hint = "Correct what the message says, and send it again with redeliver or `ratchet deliveries retry`."
+
+
+# ---------------------------------------------------------------- questions to the user
+class CannotAsk(RatchetError):
+    """The task asked its user a question, and nobody can be asked. `details.reason` says why."""
+
+    code, http_status = "cannot_ask", 422
+    default_hint = (
+        "Run the task from a client that can ask its user (MCP elicitation) or on a terminal with `ratchet run-once`; in a test give the "
+        "answers in mock.answers. Or pass as input what the task would ask for."
+    )
+
+
+class AskDeclined(RatchetError):
+    """The user declined a question of the task, or closed it. `details`: `action` (decline, cancel), `question`."""
+
+    code, http_status = "ask_declined", 422
+
+
+class AnswerTimedOut(RatchetError):
+    """Nobody answered a question of the task within `mcp.answer_seconds`. `details`: `seconds`, `question`."""
+
+    code, http_status = "answer_timeout", 504
+
+
+class AnswerInvalid(RatchetError):
+    """The answer to a question of the task did not match its schema. `details`: `violations`, `question`."""
+
+    code, http_status = "answer_invalid", 422
+
+
+class AnswerMissing(RatchetError):
+    """A test or a replay has no answer to a question of the task. `details.question`."""
+
+    code, http_status = "answer_missing", 422
+
+
+class InvalidQuestion(RatchetError):
+    """The task asked what cannot be asked: message or schema is wrong. `details.violations` lists each place of the schema."""
+
+    code, http_status = "invalid_question", 422
+    default_hint = (
+        'Ask for an object of plain values: {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}; '
+        "string, number, integer, boolean, enum, or an array of choices."
+    )
+
+
+class TooManyQuestions(InvalidQuestion):
+    """The task asked more than a run may ask. `details.maximum`."""
+
+    code = "too_many_questions"
+    default_hint = "Ask for several values in one question, or pass them as input."
 
 
 # ---------------------------------------------------------------- the system

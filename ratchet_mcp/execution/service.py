@@ -105,19 +105,35 @@ class Executions:
         network: RunNetwork | None = None,
         course: Course | None = None,
         on_end: OnEnd | None = None,
+        job_id: str | None = None,
+        batch_id: str | None = None,
+        execution_id: str | None = None,
     ) -> Handle:
         """Validate the input and start a run; the answer of `Handle.wait` is given when its rows are durable.
 
         A run with `observe` is looked into, and `Handle.observed` has what was seen. `network` takes the place of the network that the
         settings give the task; it is also that of the tasks which the run calls, and is closed with the run, or when it does not start.
         A run with a `course` can be repeated (`Handle.course`), or repeats another one. `on_end` hears of the end before others do.
+        `job_id` and `batch_id` name the row that the run belongs to; `execution_id` is a new UUID that the caller has chosen for it.
 
         Raises `InputInvalid`, `InputTooLarge`, `TaskInvalid`, `TaskSyntaxError`, `InvalidArgument`, `Busy` and `Interrupted` (the server
         stops) before anything runs or is recorded.
         """
         try:
             return await self._start(
-                task, input, origin, principal, timeout_seconds, on_progress, parent, attempt, observe, network, course, on_end
+                task,
+                input,
+                origin,
+                principal,
+                timeout_seconds,
+                on_progress,
+                parent,
+                attempt,
+                observe,
+                network,
+                course,
+                on_end,
+                (execution_id, job_id, batch_id),
             )
         except BaseException:
             if network is not None:
@@ -138,6 +154,7 @@ class Executions:
         network: RunNetwork | None,
         course: Course | None,
         on_end: OnEnd | None,
+        ids: tuple[str | None, str | None, str | None],
     ) -> Handle:
         limits = run_limits(self._settings.limits, task_seconds=task.timeout_seconds, asked_seconds=timeout_seconds)
         prepared = await self._preparation.of(task)
@@ -145,7 +162,7 @@ class Executions:
         caller = None if parent is None else self._live.get(parent.id)
         own = network or await self._network_of(task, limits)
         live = self._make(
-            task, prepared, text, limits, origin, principal, attempt, caller, parent and parent.id, on_progress, observe, own, course
+            task, prepared, text, limits, origin, principal, attempt, caller, parent and parent.id, on_progress, observe, own, course, ids
         )
         live.given_network, live.on_end = network, on_end
         live.execution.input = input
@@ -216,9 +233,11 @@ class Executions:
         observe: Observation | None = None,
         network: RunNetwork | None = None,
         course: Course | None = None,
+        ids: tuple[str | None, str | None, str | None] = (None, None, None),
     ) -> Live:
+        own_id, job_id, batch_id = ids
         execution = Execution(
-            id=str(uuid_utils.uuid7()),
+            id=own_id or str(uuid_utils.uuid7()),
             task=task.name,
             version=task.version,
             status=Status.QUEUED,
@@ -227,6 +246,8 @@ class Executions:
             created_at=datetime.now(UTC),
             limits=limits.to_dict(),
             parent_id=parent_id,
+            job_id=job_id,
+            batch_id=batch_id,
             attempt=attempt,
         )
         told_id = execution.id if course is None or course.execution_id is None else course.execution_id
@@ -316,11 +337,15 @@ class Executions:
         status: Status | None = None,
         origin: Origin | None = None,
         since: datetime | None = None,
+        job_id: str | None = None,
+        parent_id: str | None = None,
+        batch_id: str | None = None,
         limit: int = 50,
         cursor: str | None = None,
     ) -> ExecutionPage:
         """List executions, newest first. `task` is a name, `name@version` or UUID. Raises `InvalidCursor` and `InvalidArgument`."""
         filter = listing.wanted(task, status, origin, since, cursor)
+        filter = replace(filter, job_id=job_id, parent_id=parent_id, batch_id=batch_id)
         size = listing.page_size(limit)
         if status is not None and not status.final:
             await self._keeper.mark_started()

@@ -1,6 +1,8 @@
 """Settings: one section a domain, read from a file, the environment and a profile."""
 
+from ratchet_mcp.settings.delivery import DeliverySettings
 from ratchet_mcp.settings.engine import EngineSettings, Limits
+from ratchet_mcp.settings.jobs import JobSettings
 from ratchet_mcp.settings.model import Settings
 from ratchet_mcp.settings.network import NetworkSettings, SecretSettings
 from ratchet_mcp.settings.registry import RegistrySettings, SourceSettings
@@ -8,7 +10,9 @@ from ratchet_mcp.settings.server import LoggingSettings, McpSettings, ServerSett
 from ratchet_mcp.settings.store import StoreSettings
 
 __all__ = [
+    "DeliverySettings",
     "EngineSettings",
+    "JobSettings",
     "Limits",
     "LoggingSettings",
     "McpSettings",

@@ -5,7 +5,9 @@ from __future__ import annotations
 from pydantic import Field
 
 from ratchet_mcp.settings.base import Section
+from ratchet_mcp.settings.delivery import DeliverySettings
 from ratchet_mcp.settings.engine import EngineSettings, Limits
+from ratchet_mcp.settings.jobs import JobSettings
 from ratchet_mcp.settings.network import NetworkSettings
 from ratchet_mcp.settings.registry import RegistrySettings
 from ratchet_mcp.settings.server import LoggingSettings, McpSettings, ServerSettings
@@ -19,6 +21,8 @@ class Settings(Section):
     limits: Limits = Field(default_factory=Limits)
     network: NetworkSettings = Field(default_factory=NetworkSettings)
     store: StoreSettings = Field(default_factory=StoreSettings)
+    jobs: JobSettings = Field(default_factory=JobSettings)
+    delivery: DeliverySettings = Field(default_factory=DeliverySettings)
     registry: RegistrySettings = Field(default_factory=RegistrySettings)
     mcp: McpSettings = Field(default_factory=McpSettings)
     server: ServerSettings = Field(default_factory=ServerSettings)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Select, select, tuple_, update
+from sqlalchemy import Connection, Select, false, select, tuple_, update
 from sqlalchemy.engine import Row as ResultRow
 
 from ratchet_mcp.errors import CODES, RatchetError
@@ -208,6 +208,10 @@ def _log_rows(execution_id: str, lines: Sequence[LogRecord]) -> list[Row]:
 def _filtered(wanted: ExecutionFilter) -> Select[Any]:
     rows = EXECUTIONS.c
     statement = _SUMMARY
+    for name in ("job_id", "parent_id", "batch_id"):
+        value = getattr(wanted, name)
+        if value is not None:
+            statement = statement.where(rows[name] == value if is_id(value) else false())
     for name in ("task", "version", "task_uuid", "status", "origin"):
         value = getattr(wanted, name)
         if value is not None:

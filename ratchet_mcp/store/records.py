@@ -93,6 +93,9 @@ class ExecutionFilter:
     status: str | None = None
     origin: str | None = None
     since: datetime | None = None
+    job_id: str | None = None
+    parent_id: str | None = None
+    batch_id: str | None = None
     after: tuple[datetime, str] | None = None
 
 
