@@ -11,13 +11,12 @@ from pydantic import Field
 from ratchet_mcp.mcp.results import ToolResult, success
 from ratchet_mcp.mcp.tools import schemas
 from ratchet_mcp.mcp.tools.arguments import Arguments
-from ratchet_mcp.mcp.tools.spec import Call, ToolSpec
+from ratchet_mcp.mcp.tools.spec import CHANGES, Call, ToolSpec
 from ratchet_mcp.registry.changes import Changes
 
 MOST_NAMES = 50
 MOST_PROBLEMS = 20
 FETCHES = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=True, open_world_hint=True)
-SWITCHES = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=True, open_world_hint=False)
 
 
 class SyncRegistry(Arguments):
@@ -95,7 +94,7 @@ TOOLS: list[ToolSpec[Any]] = [
         description='Let a task run, or not. A disabled one stays listed, with its history. Example: {"task": "greet", "enabled": false}',
         arguments=EnableTask,
         output=schemas.result({"name": schemas.STRING, "enabled": schemas.BOOLEAN}),
-        annotations=SWITCHES,
+        annotations=CHANGES,
         handler=enable_task,
         toolset="admin",
     ),

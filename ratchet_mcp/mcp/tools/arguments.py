@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from difflib import get_close_matches
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from ratchet_mcp.errors import InvalidArgument
@@ -23,10 +24,23 @@ def _whole(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
+def _moment(value: Any) -> Any:
+    """Read ISO 8601; a time without an offset is UTC."""
+    if not isinstance(value, str):
+        return value
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        raise ValueError("a time like 2026-01-31T12:00:00Z") from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
 A = TypeVar("A", bound=Arguments)
 WHOLE = BeforeValidator(_whole)
 """Goes after the bounds of an integer, so that the bounds stay visible in its schema."""
 PageSize = Annotated[int, Field(ge=1, le=200), WHOLE]
+Moment = Annotated[AwareDatetime, BeforeValidator(_moment)]
+Since = Annotated[Moment | None, Field(description="not older than this")]
 Cursor = Annotated[str | None, Field(default=None, max_length=1000, description="next_cursor of the previous page")]
 
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BeforeValidator, Field
+from pydantic import Field
 
 from ratchet_mcp.execution.models import Execution, Origin, Status
 from ratchet_mcp.mcp import execution_view
 from ratchet_mcp.mcp.long_output import ALL_LINES, items_that_fit, lines_that_fit, page_of_output, with_output
 from ratchet_mcp.mcp.results import ToolResult, clipped, success
 from ratchet_mcp.mcp.tools import schemas
-from ratchet_mcp.mcp.tools.arguments import WHOLE, Arguments, Cursor, PageSize
+from ratchet_mcp.mcp.tools.arguments import WHOLE, Arguments, Cursor, PageSize, Since
 from ratchet_mcp.mcp.tools.spec import READ_ONLY, STOPS, Call, ToolSpec
 
 if TYPE_CHECKING:
@@ -23,20 +22,6 @@ Id = Annotated[str, Field(description="execution_id", min_length=1, max_length=1
 PAGE_OF_LINES = 200
 TAIL_OF_LINES = 20
 PAGE_OF_FETCHES = 50
-
-
-def _moment(value: Any) -> Any:
-    """Read ISO 8601; a time without an offset is UTC."""
-    if not isinstance(value, str):
-        return value
-    try:
-        moment = datetime.fromisoformat(value)
-    except ValueError:
-        raise ValueError("a time like 2026-01-31T12:00:00Z") from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=_UTC)
-
-
-_UTC = datetime.fromisoformat("1970-01-01T00:00:00+00:00").tzinfo
 
 
 class GetStatus(Arguments):
@@ -61,7 +46,7 @@ class ListExecutions(Arguments):
     task: Annotated[str | None, Field(description="name", max_length=200)] = None
     status: Literal["queued", "running", "completed", "failed", "timed_out", "cancelled", "interrupted"] | None = None
     origin: Literal["mcp", "rest", "graphql", "cli", "schedule", "job", "test"] | None = None
-    since: Annotated[AwareDatetime | None, BeforeValidator(_moment), Field(description="not older than this")] = None
+    since: Since = None
     limit: PageSize = 50
     cursor: Cursor = None
 
