@@ -17,6 +17,7 @@ from ratchet_mcp.egress.decoding import Decoder, too_large
 from ratchet_mcp.egress.dialing import EXCHANGE, Dialer, Exchange, Proxy, Stream
 from ratchet_mcp.egress.failures import Unreachable, translate
 from ratchet_mcp.egress.messages import REDIRECTS, Headers
+from ratchet_mcp.egress.places import Places
 from ratchet_mcp.egress.tls import make_context
 from ratchet_mcp.errors import FetchLimit, SettingsInvalid
 from ratchet_mcp.settings.network import NetworkSettings
@@ -63,6 +64,7 @@ class Client:
     def __init__(self, settings: NetworkSettings, resolver: Resolver, env: Mapping[str, str]) -> None:
         self._settings, self._resolver, self._env = settings, resolver, env
         self._pools: dict[Reach, Connections] = {}
+        self._places = Places(settings.connections)
         self._closed = False
 
     @cached_property
@@ -85,7 +87,7 @@ class Client:
             raise Unreachable("closed", "Ratchet is shutting down")
         if reach not in self._pools:
             dialer = Dialer(self._resolver, reach, self._settings.connect_timeout_seconds, self._proxy)
-            self._pools[reach] = Connections(self._settings, dialer, self._tls)
+            self._pools[reach] = Connections(self._settings, dialer, self._tls, self._places)
         return self._pools[reach]
 
     async def exchange(self, outgoing: Outgoing, reach: Reach, call: HttpCall, budget: Budget, *, follows: bool) -> Incoming:
@@ -98,7 +100,7 @@ class Client:
         token = EXCHANGE.set(exchange)
         call.timing.dns = call.timing.connect = call.timing.tls = call.timing.first_byte = call.timing.body = None
         try:
-            async with self._stream(outgoing, reach) as response:
+            async with self._stream(outgoing, reach, budget) as response:
                 answered = time.monotonic()
                 exchange.phase = "body"
                 call.address = _address(response) or call.address
@@ -115,7 +117,7 @@ class Client:
             call.phase = exchange.phase
             EXCHANGE.reset(token)
 
-    def _stream(self, outgoing: Outgoing, reach: Reach) -> AbstractAsyncContextManager[Response]:
+    def _stream(self, outgoing: Outgoing, reach: Reach, run: Budget) -> AbstractAsyncContextManager[Response]:
         target = outgoing.target
         request = httpcore.Request(
             outgoing.method.encode(),
@@ -123,7 +125,7 @@ class Client:
             headers=outgoing.complete(self._settings.user_agent),
             content=outgoing.body,
         )
-        return self._pool(reach).stream(request)
+        return self._pool(reach).stream(request, run)
 
     def _head(self, response: Response, host: str, call: HttpCall) -> Incoming:
         size = sum(len(name) + len(value) + 4 for name, value in response.headers)

@@ -9,22 +9,25 @@ from __future__ import annotations
 import logging
 import ssl
 import time
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Hashable
 from contextlib import asynccontextmanager
 from typing import Any, cast
 
 import anyio
 import httpcore
 
+from ratchet_mcp.egress.places import Places
 from ratchet_mcp.settings.network import NetworkSettings
 
 
 class Connections:
-    """Connections within one reach; `dialer` opens them. At most `network.connections`, idle ones included: they give way."""
+    """Connections within one reach; `dialer` opens them. At most `network.connections`, idle ones included: they give way.
 
-    def __init__(self, settings: NetworkSettings, dialer: httpcore.AsyncNetworkBackend, tls: ssl.SSLContext) -> None:
-        self._settings, self._dialer, self._tls = settings, dialer, tls
-        self._places = anyio.Semaphore(settings.connections)
+    `places` is the room that all reaches share.
+    """
+
+    def __init__(self, settings: NetworkSettings, dialer: httpcore.AsyncNetworkBackend, tls: ssl.SSLContext, places: Places) -> None:
+        self._settings, self._dialer, self._tls, self._places = settings, dialer, tls, places
         self._busy: set[httpcore.AsyncHTTPConnection] = set()
         self._idle: dict[httpcore.AsyncHTTPConnection, tuple[httpcore.Origin, float]] = {}
         # Their debugging output shows headers.
@@ -32,9 +35,9 @@ class Connections:
             logging.getLogger(name).setLevel(logging.WARNING)
 
     @asynccontextmanager
-    async def stream(self, request: httpcore.Request) -> AsyncGenerator[Response]:
-        """Send a request; the block reads the response. A connection whose response was not read to its end is closed afterwards."""
-        async with self._places:
+    async def stream(self, request: httpcore.Request, run: Hashable) -> AsyncGenerator[Response]:
+        """Send a request of a run; the block reads the response. A connection whose response was not read whole is closed afterwards."""
+        async with self._places.place(run):
             connection, response = await self._send(request)
             whole = False
             try:

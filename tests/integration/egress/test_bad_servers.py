@@ -330,6 +330,27 @@ async def test_a_storm_of_cancelled_requests_leaves_every_place_free(server: Htt
             for _ in range(10):
                 await asyncio.gather(*(fetch() for _ in range(20)))
             pools = service._services.client._pools.values()
-            assert all(pool.counts[0] == 0 and pool._places.value == 8 for pool in pools)
+            assert all(pool.counts[0] == 0 and pool._places.free == 8 for pool in pools)
             got = await asyncio.gather(*(get(service.for_run(None), url) for url in [f"{server.url}/json", f"{safe}/json"] * 10))
     assert {each.status for each in got} == {200}
+
+
+async def test_a_run_whose_fetches_never_end_does_not_keep_others_waiting(server: HttpServer) -> None:
+    async with egress(connections=4, parallel=64, idle_connections=4) as service:
+        greedy, other = service.for_run(None), service.for_run(None)
+
+        async def stuck() -> None:
+            with pytest.raises(NetworkFailed):
+                await get(greedy, f"{server.url}/slow")
+
+        before = len(server.asked)
+        async with anyio.create_task_group() as tasks:
+            for _ in range(20):
+                tasks.start_soon(stuck)
+            while len(server.asked) < before + 3:
+                await anyio.sleep(0.01)
+            with anyio.fail_after(10):
+                for _ in range(3):
+                    assert (await get(other, f"{server.url}/json")).status == 200
+            await greedy.close()
+    assert server.paths()[before:].count("/slow") == 3
