@@ -41,18 +41,15 @@ def debug(
     one_task(from_fs, task)
     value = read_input(input_json, input_file)
 
-    import anyio
-
     from ratchet_mcp.cli.debug_show import show, to_record
+    from ratchet_mcp.cli.interrupts import run
     from ratchet_mcp.cli.output import print_error, print_json
     from ratchet_mcp.cli.run_once import print_log_line
     from ratchet_mcp.cli.settings import for_one_run
     from ratchet_mcp.errors import from_dict
     from ratchet_mcp.execution.models import Status
 
-    report = anyio.run(
-        _run, for_one_run(config, profile), from_fs, task, value, breakpoints or [], expressions or [], max_snapshots, timeout
-    )
+    report = run(_run, for_one_run(config, profile), from_fs, task, value, breakpoints or [], expressions or [], max_snapshots, timeout)
     for line in report.lines:
         print_log_line(line)
     if as_json:

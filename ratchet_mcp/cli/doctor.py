@@ -18,8 +18,7 @@ SIGNS = {"ok": ("✓", "green"), "note": ("!", "yellow"), "missing": ("✗", "bo
 
 def doctor(as_json: options.AsJson = False, config: options.Config = None, profile: options.Profile = None) -> None:
     """Check this machine, and prove with real workers that each limit ends a run. Exit status 1 if something is missing."""
-    import anyio
-
+    from ratchet_mcp.cli.interrupts import run
     from ratchet_mcp.cli.output import console, print_json
 
     out = console()
@@ -40,7 +39,7 @@ def doctor(as_json: options.AsJson = False, config: options.Config = None, profi
         if check.hint and check.state != "ok":
             out.print(f"      {check.hint}", style="yellow")
 
-    anyio.run(_examine, config, profile, tell)
+    run(_examine, config, profile, tell)
     missing = [check for check in found if check.state == "missing"]
     if as_json:
         print_json({"healthy": not missing, "checks": [check.to_dict() for check in found]})

@@ -41,15 +41,12 @@ def replay(
     """Repeat a recorded run: the same answers, clock and random numbers. Exit status 1 if it fails, or its result is another one."""
     one_task(from_fs, task, needed=False)
 
-    import anyio
-
+    from ratchet_mcp.cli.interrupts import run
     from ratchet_mcp.cli.output import print_json
     from ratchet_mcp.cli.run_once import show, to_record
     from ratchet_mcp.cli.settings import for_one_run
 
-    execution, lines, report = anyio.run(
-        _replay, for_one_run(config, profile), from_fs, task, recording, mode, _read_patch(input_patch), timeout
-    )
+    execution, lines, report = run(_replay, for_one_run(config, profile), from_fs, task, recording, mode, _read_patch(input_patch), timeout)
     if as_json:
         print_json(to_record(execution, lines) | {"replay": report.to_dict()})
         completed = execution.error is None

@@ -18,9 +18,8 @@ FORMATS: dict[str, Format] = {".zip": "zip", ".json": "json"}
 
 def export(tasks: list[str], output: Path, config: Path | None, profile: str | None, *, force: bool, as_json: bool) -> None:
     """Write the file. Raises `TaskNotFound`, `TaskInvalid`, `InvalidArgument` and what opening the sources and the database raises."""
-    import anyio
-
     from ratchet_mcp.app import Ratchet
+    from ratchet_mcp.cli.interrupts import run
     from ratchet_mcp.cli.output import print_json, print_text, printable
     from ratchet_mcp.cli.repo_sources import counted_tasks
     from ratchet_mcp.cli.settings import for_one_run
@@ -38,7 +37,7 @@ def export(tasks: list[str], output: Path, config: Path | None, profile: str | N
         async with Ratchet.open(settings) as ratchet:
             return await ratchet.authoring.bundles.export(tasks, form)
 
-    made = anyio.run(work)
+    made = run(work)
     _write(output, made.data)
     if as_json:
         print_json({"file": str(output), "format": made.format, "tasks": made.tasks, "bytes": len(made.data)})

@@ -70,8 +70,7 @@ def status(name: str | None, config: Path | None, profile: str | None, *, as_jso
 
 def refresh(name: str | None, config: Path | None, profile: str | None, *, accept_changed: bool, as_json: bool) -> None:
     """Fetch what is new of the sources, and print what changed. Exit status 1 when a source cannot be reached."""
-    import anyio
-
+    from ratchet_mcp.cli.interrupts import run
     from ratchet_mcp.cli.output import print_json, print_text, printable
     from ratchet_mcp.registry.changes import Changes
 
@@ -85,7 +84,7 @@ def refresh(name: str | None, config: Path | None, profile: str | None, *, accep
             accepted = await _accept(catalog, store, known) if store is not None else []
             return changes, accepted, [problem for problem in catalog.problems if name in (None, problem.source)]
 
-    changes, accepted, problems = anyio.run(work)
+    changes, accepted, problems = run(work)
     failed = [problem for problem in problems if problem.error.code == "source_failed"]
     report = {
         "added": sorted(changes.added),
@@ -135,8 +134,7 @@ async def _accept(catalog: Catalog, store: Store, known: Mapping[tuple[str, str,
 
 def set_enabled(task: str, enabled: bool, config: Path | None, profile: str | None, *, as_json: bool) -> None:
     """Let a task run or not. Raises `TaskNotFound`, `StoreFailed`."""
-    import anyio
-
+    from ratchet_mcp.cli.interrupts import run
     from ratchet_mcp.cli.output import print_json, print_text, printable
 
     settings, _, _ = opened(config, profile)
@@ -147,7 +145,7 @@ def set_enabled(task: str, enabled: bool, config: Path | None, profile: str | No
             await catalog.set_enabled(name, enabled)
             return name
 
-    name = anyio.run(work)
+    name = run(work)
     if as_json:
         print_json({"task": name, "enabled": enabled})
     else:

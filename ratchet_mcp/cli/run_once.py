@@ -54,8 +54,7 @@ def run_once(
     one_task(from_fs, task)
     value = read_input(input_json, input_file)
 
-    import anyio
-
+    from ratchet_mcp.cli.interrupts import run
     from ratchet_mcp.cli.output import print_json
     from ratchet_mcp.cli.settings import for_one_run
     from ratchet_mcp.errors import RatchetError
@@ -63,7 +62,7 @@ def run_once(
     try:
         settings = for_one_run(config, profile)
         mocks = read_mock_file(mock_file)
-        execution, lines = anyio.run(_run, settings, from_fs, task, value, timeout, mocks, record)
+        execution, lines = run(_run, settings, from_fs, task, value, timeout, mocks, record)
     except RatchetError as error:
         if as_json:
             print_json({"status": "refused", "error": error.to_dict()})

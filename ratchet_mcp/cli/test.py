@@ -54,14 +54,13 @@ def test(
     if watch and as_json:
         raise typer.BadParameter("--watch prints for people; leave out --json")
 
-    import anyio
-
+    from ratchet_mcp.cli.interrupts import run
     from ratchet_mcp.cli.run_once import read_mock_file
     from ratchet_mcp.cli.settings import for_one_run
     from ratchet_mcp.cli.test_run import Wanted, once, watching
     from ratchet_mcp.cli.test_session import Wishes
 
     wanted = Wanted(from_fs, task, Wishes(pattern, coverage, parallel, read_mock_file(mock_file)), junit, as_json)
-    status = anyio.run(watching if watch else once, for_one_run(config, profile), wanted)
+    status = run(watching if watch else once, for_one_run(config, profile), wanted)
     if status:
         raise typer.Exit(status)

@@ -145,11 +145,15 @@ def test_each_run_is_recorded_with_the_origin_cli(ratchet: Run, home: Path) -> N
 
 def test_ctrl_c_ends_the_run_without_a_traceback(home: Path) -> None:
     task = make_task(home, "async () => { reportProgress(0.1, 'started'); await new Promise((done) => setTimeout(done, 25000)); }")
-    process = subprocess.Popen([*COMMAND, "run-once", "--from-fs", str(task)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert process.stderr is not None
-    assert "started" in process.stderr.readline()
-    process.send_signal(signal.SIGINT)
-    stdout, stderr = process.communicate(timeout=20)
+    command = [*COMMAND, "run-once", "--from-fs", str(task)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stderr is not None
+            assert "started" in process.stderr.readline()
+            process.send_signal(signal.SIGINT)
+            stdout, stderr = process.communicate(timeout=20)
+        finally:
+            process.kill()
     assert (process.returncode, stdout) == (130, ""), stderr
     assert "Traceback" not in stderr
 
