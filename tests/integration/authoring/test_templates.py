@@ -33,5 +33,5 @@ async def test_a_task_made_of_a_template_passes_its_tests_without_a_finding(ratc
 
 def test_there_are_templates_for_what_tasks_mostly_do() -> None:
     names = {template.name for template in TEMPLATES}
-    assert {"transform", "aggregate", "text", "validation", "csv", "dates", "pipeline", "progress", "errors"} <= names
+    assert {"transform", "aggregate", "text", "validation", "csv", "dates", "pipeline", "progress", "errors", "fetch"} <= names
     assert all("Input:" in template.description and "Output:" in template.description for template in TEMPLATES)
