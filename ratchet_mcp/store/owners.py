@@ -10,15 +10,16 @@ import os
 import socket
 import time
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, or_, select, update
+from sqlalchemy import Connection, delete, func, insert, or_, select, update
 
 from ratchet_mcp.errors import Interrupted
+from ratchet_mcp.store.jobs import put_back, utc_now
 from ratchet_mcp.store.records import UNFINISHED
-from ratchet_mcp.store.statements import BATCHES, EXECUTIONS, OWNERS
+from ratchet_mcp.store.statements import BATCHES, EXECUTIONS, JOBS, OWNERS
 
 INTERRUPTED = "The server that ran this stopped before it ended."
 
@@ -31,56 +32,74 @@ class Owner:
         self._timeout = timedelta(seconds=timeout_seconds)
         self._host = host_identity()
         self._last_beat: float | None = None
+        self._last_time: datetime | None = None
+        self._judging_from = 0.0
+        self.clock = utc_now
 
     def register(self, connection: Connection) -> int:
         """Say that this process lives, and end what dead ones left; returns how many executions were interrupted."""
-        self._say_alive(connection)
-        return self._interrupt(connection, lambda row: self._dead(row, trust_living=True))
+        now = self._say_alive(connection)
+        return self._interrupt(connection, now, lambda row: self._dead(row, now, trust_living=True))
 
     def beat(self, connection: Connection) -> None:
-        """Say that this process lives, and look after the others unless this process itself was asleep."""
-        awake = self._last_beat is not None and time.monotonic() - self._last_beat < self._timeout.total_seconds() / 2
-        self._say_alive(connection)
-        if awake:
-            self._interrupt(connection, lambda row: self._dead(row, trust_living=False))
+        """Say that this process lives, and look after the others unless this process itself was asleep, or the clock was set meanwhile."""
+        before, told = self._last_beat, self._last_time
+        now = self._say_alive(connection)
+        if before is None or told is None:
+            return
+        passed = timedelta(seconds=time.monotonic() - before)
+        if passed > self._timeout / 2 or abs(now - told - passed) > self._timeout / 4:
+            self._judging_from = time.monotonic() + self._timeout.total_seconds() / 2  # by then the living have spoken again
+        if time.monotonic() >= self._judging_from:
+            self._interrupt(connection, now, lambda row: self._dead(row, now, trust_living=False))
 
     def leave(self, connection: Connection) -> None:
         """Say that this process ends; nothing of its own is left running."""
-        self._interrupt(connection, lambda row: row.id == self.id)
+        now = self._now(connection)
+        put_back(connection, JOBS.c.owner == self.id, now, crashed=False)
+        self._interrupt(connection, now, lambda row: row.id == self.id)
 
-    def _say_alive(self, connection: Connection) -> None:
-        now = datetime.now(UTC)
+    def _now(self, connection: Connection) -> datetime:
+        """Return the time of the database on a server, because the clocks of several machines differ."""
+        if connection.dialect.name == "postgresql":
+            return connection.execute(select(func.clock_timestamp())).scalar_one()
+        return self.clock()
+
+    def _say_alive(self, connection: Connection) -> datetime:
+        now = self._now(connection)
         beaten = connection.execute(update(OWNERS).where(OWNERS.c.id == self.id).values(heartbeat_at=now))
         if beaten.rowcount == 0:
             facts = {"host": self._host, "pid": os.getpid(), "process_started": process_start(os.getpid())}
             connection.execute(insert(OWNERS).values(id=self.id, started_at=now, heartbeat_at=now, **facts))
-        self._last_beat = time.monotonic()
+        self._last_beat, self._last_time = time.monotonic(), now
+        return now
 
-    def _dead(self, row: Any, *, trust_living: bool) -> bool:
+    def _dead(self, row: Any, now: datetime, *, trust_living: bool) -> bool:
         """Tell whether an owner is dead. A process seen alive on this host is trusted at start: both may just have been asleep."""
         if row.id == self.id:
             return False
         alive = is_alive(row.pid, row.process_started) if row.host == self._host else None
         if alive is False:
             return True
-        silent = datetime.now(UTC) - row.heartbeat_at > self._timeout
+        silent = now - row.heartbeat_at > self._timeout
         return silent and not (alive and trust_living)
 
-    def _interrupt(self, connection: Connection, chosen: Callable[[Any], bool]) -> int:
+    def _interrupt(self, connection: Connection, now: datetime, chosen: Callable[[Any], bool]) -> int:
         owners: Sequence[Any] = connection.execute(select(OWNERS)).all()
         gone = [row.id for row in owners if chosen(row)]
         left = [row.id for row in owners if row.id not in gone]
         orphaned = or_(EXECUTIONS.c.owner.is_(None), EXECUTIONS.c.owner.not_in(left))
         ending = {
             "status": "interrupted",
-            "finished_at": datetime.now(UTC),
+            "finished_at": now,
             "error_code": Interrupted.code,
             "error_message": INTERRUPTED,
         }
         ended = connection.execute(update(EXECUTIONS).where(EXECUTIONS.c.status.in_(UNFINISHED), orphaned).values(ending))
+        put_back(connection, or_(JOBS.c.owner.is_(None), JOBS.c.owner.not_in(left)), now, crashed=True)
         unowned = or_(BATCHES.c.owner.is_(None), BATCHES.c.owner.not_in(left))
         stopped = update(BATCHES).where(BATCHES.c.status == "running", BATCHES.c.job_id.is_(None), unowned)  # a job's batch goes on with it
-        connection.execute(stopped.values(status="interrupted", finished_at=datetime.now(UTC)))
+        connection.execute(stopped.values(status="interrupted", finished_at=now))
         if gone:
             connection.execute(delete(OWNERS).where(OWNERS.c.id.in_(gone)))
         return ended.rowcount

@@ -14,10 +14,12 @@ from uuid_utils.compat import uuid7
 
 from ratchet_mcp.settings import StoreSettings
 from ratchet_mcp.store.authored import AuthoredRepository
+from ratchet_mcp.store.batches import BatchRepository
 from ratchet_mcp.store.catalog import CatalogRepository
 from ratchet_mcp.store.database import Database
 from ratchet_mcp.store.executions import ExecutionRepository
 from ratchet_mcp.store.failures import describe
+from ratchet_mcp.store.jobs import JobRepository
 from ratchet_mcp.store.migrate import migrate
 from ratchet_mcp.store.owners import Owner
 from ratchet_mcp.store.tasks import TaskRepository
@@ -32,8 +34,14 @@ class Store:
         self.url = database.location.shown
         self.tasks = TaskRepository(database)
         self.executions = ExecutionRepository(database, writer, self.tasks, owner)
+        self.batches = BatchRepository(database, writer, owner)
         self.authored = AuthoredRepository(database, writer)
         self.registry = CatalogRepository(database, writer)
+        self.jobs = JobRepository(database, writer, owner)
+        self.backend = database.location.backend
+        """`sqlite` or `postgresql`."""
+        self.read_only = database.location.read_only
+        """Whether it can be read but not written."""
         self.private = database.location.memory
         """Whether no other process can reach it."""
         self._database = database

@@ -39,6 +39,7 @@ class _Item:
     work: Work | None
     future: asyncio.Future[Any]
     loop: asyncio.AbstractEventLoop
+    shared: bool = False
     result: Any = None
     error: BaseException | None = None
 
@@ -107,6 +108,14 @@ class Writer:
         """Do some work in a transaction of its own, in turn with the rows."""
         return cast("asyncio.Future[T]", self._put((), work))
 
+    def join(self, work: Callable[[Connection], T]) -> asyncio.Future[T]:
+        """Do some short work in the transaction of what else waits. It may be done twice: when others make that transaction fail."""
+        item = self._item((), work)
+        item.shared = True
+        self._held.append(item)
+        self._put_held()
+        return cast("asyncio.Future[T]", item.future)
+
     def close(self, seconds: float) -> bool:
         """Write what waits, then end the thread; tells whether it ended in time."""
         self._closed = True
@@ -165,11 +174,11 @@ class Writer:
         return items, False
 
     def _process(self, items: list[_Item]) -> None:
-        plain = [item for item in items if item.work is None]
+        plain = [item for item in items if item.work is None or item.shared]
         if plain:
             self._commit_together(plain)
         for item in items:
-            if item.work is not None:
+            if item.work is not None and not item.shared:
                 self._attempt([item])
         self._answer(items)
 

@@ -1,0 +1,271 @@
+"""Jobs: submitted and settled through the group-commit writer, claimed in one transaction, read in threads."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Select, bindparam, delete, exists, func, insert, literal_column, select, tuple_, update
+
+from ratchet_mcp.store.compiled import Write
+from ratchet_mcp.store.database import Database
+from ratchet_mcp.store.executions import is_id, storable
+from ratchet_mcp.store.job_claims import claim
+from ratchet_mcp.store.job_controls import change_control, declare, read_controls
+from ratchet_mcp.store.job_records import COLUMNS, LISTED, WAITING, Cancelling, ControlRecord, JobFilter, JobRecord, Waiting
+from ratchet_mcp.store.statements import EXECUTIONS, JOBS, insert_or
+from ratchet_mcp.store.writer import Writer
+
+T = TypeVar("T")
+Clock = Callable[[], datetime]
+
+ADD = Write(insert(JOBS).inline(), COLUMNS, 1)
+_SOME = select(*(JOBS.c[name] for name in LISTED))
+_WHOLE = select(*(JOBS.c[name] for name in COLUMNS))
+_SCHEDULED = JOBS.c.status == literal_column("'scheduled'")
+_QUEUED = JOBS.c.status == literal_column("'queued'")
+_RUNNING = JOBS.c.status == literal_column("'running'")
+_LOOK = select(
+    exists().where(_QUEUED).label("queued"), select(func.min(JOBS.c.run_at)).where(_SCHEDULED).scalar_subquery().label("next_due")
+)
+_DUE = select(JOBS.c.id).where(_SCHEDULED, JOBS.c.run_at <= bindparam("now")).order_by(JOBS.c.run_at).limit(bindparam("most"))
+_WANTED = select(JOBS.c.id, JOBS.c.cancel_reason).where(
+    _RUNNING, JOBS.c.owner == bindparam("owner"), JOBS.c.cancel_requested_at.is_not(None)
+)
+AGAIN: dict[str, Any] = {
+    "status": "queued",
+    "failures": 0,
+    "crashes": 0,
+    "owner": None,
+    "cancel_requested_at": None,
+    "cancel_reason": None,
+    "finished_at": None,
+}
+"""What a dead letter is set to when it is to run again. `attempts` goes on counting: it tells one attempt from all others."""
+
+
+def utc_now() -> datetime:
+    """Return the time of this machine."""
+    return datetime.now(UTC)
+
+
+class JobRepository:
+    """The `jobs` and `job_controls` tables. Awaitables of writes resolve after COMMIT; all raise `StoreFailed`.
+
+    Whether something is due is decided by the database's clock on a server, which many machines share, and by ours on SQLite.
+    """
+
+    def __init__(self, database: Database, writer: Writer, owner: str) -> None:
+        self._database = database
+        self._writer = writer
+        self._owner = owner
+        self.clock: Clock = utc_now
+
+    # ------------------------------------------------------------ submitting
+    def add(self, records: Sequence[JobRecord]) -> asyncio.Future[None]:
+        """Write jobs, all or none. Raises `Busy` when too much waits to be written."""
+        return self._writer.submit(*((ADD, _values(record)) for record in records))
+
+    def add_unique(self, records: Sequence[JobRecord]) -> asyncio.Future[list[JobRecord]]:
+        """Write jobs, all or none, except those whose unique key is taken; returns for each the job that is there."""
+
+        def work(connection: Connection) -> list[JobRecord]:
+            return [_add_or_find(connection, record) for record in records]
+
+        return self._writer.call(work)
+
+    def adopt(self, record: JobRecord, execution_id: str) -> asyncio.Future[None]:
+        """Write the job of an execution that is under way."""
+
+        def work(connection: Connection) -> None:
+            connection.execute(insert(JOBS).values(_values(record)))
+            connection.execute(update(EXECUTIONS).where(EXECUTIONS.c.id == execution_id).values(job_id=record.id))
+
+        return self._writer.call(work)
+
+    # ------------------------------------------------------------ handing out
+    def claim(self, most: int) -> asyncio.Future[list[JobRecord]]:
+        """Take up to `most` queued jobs for this process, in order; what is paused or at a limit stays."""
+        return self._writer.join(lambda connection: claim(connection, self._owner, most, self.now(connection)))
+
+    def take(self, id: str) -> asyncio.Future[list[JobRecord]]:
+        """Take one job if it is queued and may start now: a list with it, or without."""
+        return self._writer.join(lambda connection: claim(connection, self._owner, 1, self.now(connection), id))
+
+    async def look(self) -> Waiting:
+        """Tell whether there is something to do, now or later, without taking it."""
+
+        def read(connection: Connection) -> Waiting:
+            row = connection.execute(_LOOK).one()
+            return Waiting(bool(row.queued), row.next_due, self.now(connection))
+
+        return await self._database.read(read)
+
+    def promote(self, most: int = 1000) -> asyncio.Future[list[str]]:
+        """Queue scheduled jobs that are due, the oldest first; returns their ids."""
+
+        def work(connection: Connection) -> list[str]:
+            now = self.now(connection)
+            due = [row.id for row in connection.execute(_DUE.with_for_update(skip_locked=True), {"now": now, "most": most})]
+            if due:
+                connection.execute(update(JOBS).where(JOBS.c.id.in_(due), _SCHEDULED).values(status="queued", updated_at=now))
+            return due
+
+        return self._writer.call(work)
+
+    def settle(self, id: str, attempt: int, values: Mapping[str, Any]) -> asyncio.Future[bool]:
+        """End this process' attempt of a job; tells whether it still was this process' to end."""
+        change = update(JOBS).where(JOBS.c.id == id, _RUNNING, JOBS.c.owner == self._owner, JOBS.c.attempts == attempt)
+
+        def work(connection: Connection) -> bool:
+            return connection.execute(change.values(**values, updated_at=self.now(connection))).rowcount > 0
+
+        return self._writer.join(work)
+
+    # ------------------------------------------------------------ changing
+    def cancel(self, id: str, reason: str | None) -> asyncio.Future[Cancelling | None]:
+        """Cancel a waiting job, or ask the process that runs it to; None when there is no such job. What has ended stays as it is."""
+
+        def work(connection: Connection) -> Cancelling | None:
+            now = self.now(connection)
+            asked = {"cancel_requested_at": now, "cancel_reason": reason and storable(reason), "updated_at": now}
+            waiting = update(JOBS).where(JOBS.c.id == id, JOBS.c.status.in_(WAITING))
+            ended = connection.execute(waiting.values(**asked, status="cancelled", finished_at=now)).rowcount > 0
+            if not ended:
+                running = update(JOBS).where(JOBS.c.id == id, _RUNNING, JOBS.c.cancel_requested_at.is_(None))
+                connection.execute(running.values(**asked))
+            row = connection.execute(_WHOLE.where(JOBS.c.id == id)).mappings().first()
+            return None if row is None else Cancelling(JobRecord.of_row(row), ended)
+
+        return self._writer.call(work)
+
+    async def cancel_requests(self) -> dict[str, str | None]:
+        """Return the running jobs of this process that someone asked to cancel, with the reasons."""
+
+        def read(connection: Connection) -> dict[str, str | None]:
+            return {row.id: row.cancel_reason for row in connection.execute(_WANTED, {"owner": self._owner})}
+
+        return await self._database.read(read)
+
+    def retry(self, id: str) -> asyncio.Future[JobRecord | None]:
+        """Queue a job that failed or was cancelled again; returns it, None when it is not one."""
+
+        def work(connection: Connection) -> JobRecord | None:
+            now = self.now(connection)
+            ended = update(JOBS).where(JOBS.c.id == id, JOBS.c.status.in_(("failed", "cancelled")))
+            if connection.execute(ended.values(**AGAIN, run_at=now, updated_at=now)).rowcount == 0:
+                return None
+            return JobRecord.of_row(connection.execute(_WHOLE.where(JOBS.c.id == id)).mappings().one())
+
+        return self._writer.call(work)
+
+    def retry_failed(self, task: str | None, since: datetime | None, most: int) -> asyncio.Future[list[str]]:
+        """Queue failed jobs again, the oldest first; returns their ids."""
+        dead = select(JOBS.c.id).where(JOBS.c.status == "failed").order_by(JOBS.c.created_at, JOBS.c.id).limit(most)
+        if task is not None:
+            dead = dead.where(JOBS.c.task == task)
+        if since is not None:
+            dead = dead.where(JOBS.c.finished_at >= since)
+
+        def work(connection: Connection) -> list[str]:
+            now = self.now(connection)
+            ids = [row.id for row in connection.execute(dead.with_for_update(skip_locked=True))]
+            for some in _chunks(ids):
+                connection.execute(update(JOBS).where(JOBS.c.id.in_(some)).values(**AGAIN, run_at=now, updated_at=now))
+            return ids
+
+        return self._writer.call(work)
+
+    def remove_finished(self, before: datetime, most: int = 500) -> asyncio.Future[int]:
+        """Remove jobs that ended before a time; returns how many."""
+        final = JOBS.c.status.in_(("completed", "failed", "cancelled"))
+        old = select(JOBS.c.id).where(final, JOBS.c.created_at < before, JOBS.c.finished_at < before).limit(most)
+
+        def work(connection: Connection) -> int:
+            ids = [row.id for row in connection.execute(old)]
+            return connection.execute(delete(JOBS).where(JOBS.c.id.in_(ids), final)).rowcount if ids else 0
+
+        return self._writer.call(work)
+
+    # ------------------------------------------------------------ holding back
+    async def controls(self) -> list[ControlRecord]:
+        """Return what is held back."""
+        return await self._database.read(read_controls)
+
+    def control(self, name: str, values: Mapping[str, Any]) -> asyncio.Future[None]:
+        """Set `paused`, `concurrency`, `rate_count` and `rate_seconds` of a task, or of all jobs (`*`)."""
+        return self._writer.call(lambda connection: change_control(connection, name, self.now(connection), values))
+
+    def declare(self, name: str, declared: Mapping[str, Any] | None) -> asyncio.Future[None]:
+        """Keep what a task says of its own limits."""
+        return self._writer.call(lambda connection: declare(connection, name, self.now(connection), declared))
+
+    # ------------------------------------------------------------ looking
+    async def get(self, id: str) -> JobRecord | None:
+        """Return one job with its values, None when there is none with this id."""
+        if not is_id(id):
+            return None
+        statement = _WHOLE.where(JOBS.c.id == id)
+        row = await self._database.read(lambda connection: connection.execute(statement).mappings().first())
+        return None if row is None else JobRecord.of_row(row)
+
+    async def find(self, wanted: JobFilter, limit: int) -> list[JobRecord]:
+        """List jobs, newest first, without their big values."""
+        statement = _filtered(wanted).order_by(JOBS.c.created_at.desc(), JOBS.c.id.desc()).limit(limit)
+        return await self._database.read(lambda connection: [JobRecord.of_row(row) for row in connection.execute(statement).mappings()])
+
+    async def counts(self, most: int) -> dict[str, int]:
+        """Return how many jobs are queued, scheduled and running; counting ends at `most`."""
+
+        def read(connection: Connection) -> dict[str, int]:
+            counted: dict[str, int] = {}
+            for name, condition in (("queued", _QUEUED), ("scheduled", _SCHEDULED), ("running", _RUNNING)):
+                some = select(JOBS.c.id).where(condition).limit(most).subquery()
+                counted[name] = connection.execute(select(func.count()).select_from(some)).scalar_one()
+            return counted
+
+        return await self._database.read(read)
+
+    def now(self, connection: Connection) -> datetime:
+        """Return the time by which it is decided what is due."""
+        if connection.dialect.name == "postgresql":
+            return connection.execute(select(func.clock_timestamp())).scalar_one()
+        return self.clock()
+
+
+def put_back(connection: Connection, orphaned: Any, now: datetime, *, crashed: bool) -> int:
+    """Queue running jobs that `orphaned` means again, which nobody runs any more; returns how many."""
+    change = update(JOBS).where(_RUNNING, orphaned)
+    values = {"status": "queued", "owner": None, "updated_at": now, "crashes": JOBS.c.crashes + int(crashed)}
+    return connection.execute(change.values(**values)).rowcount
+
+
+def _add_or_find(connection: Connection, record: JobRecord) -> JobRecord:
+    add = insert_or(connection.dialect.name, JOBS).values(_values(record)).on_conflict_do_nothing(index_elements=["unique_key"])
+    if connection.execute(add).rowcount > 0:
+        return record
+    return JobRecord.of_row(connection.execute(_WHOLE.where(JOBS.c.unique_key == record.unique_key)).mappings().one())
+
+
+def _values(record: JobRecord) -> dict[str, Any]:
+    return {name: getattr(record, name) for name in COLUMNS}
+
+
+def _filtered(wanted: JobFilter) -> Select[Any]:
+    statement = _SOME
+    for name in ("task", "version", "status", "schedule_id"):
+        value = getattr(wanted, name)
+        if value is not None:
+            statement = statement.where(JOBS.c[name] == value)
+    if wanted.since is not None:
+        statement = statement.where(JOBS.c.created_at >= wanted.since)
+    if wanted.after is not None:
+        columns = (JOBS.c.created_at, JOBS.c.id)
+        statement = statement.where(tuple_(*columns) < tuple_(*wanted.after, types=[column.type for column in columns]))
+    return statement
+
+
+def _chunks(ids: Sequence[str], size: int = 500) -> list[Sequence[str]]:
+    return [ids[first : first + size] for first in range(0, len(ids), size)]
