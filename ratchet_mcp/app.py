@@ -19,6 +19,7 @@ from ratchet_mcp.security.principal import LOCAL, Principal
 
 if TYPE_CHECKING:
     from ratchet_mcp.authoring.service import Authoring
+    from ratchet_mcp.batches.service import Batches
     from ratchet_mcp.egress.service import Egress
     from ratchet_mcp.engine.pool import WorkerPool
     from ratchet_mcp.engine.run import ProgressUpdate
@@ -35,6 +36,9 @@ if TYPE_CHECKING:
 EGRESS_START_SECONDS = 10.0
 """What starting the network may take; it only reads its settings."""
 
+BATCHES_START_SECONDS = 10.0
+"""What starting the service of batches may take; it only starts a task."""
+
 PROBLEMS_SHOWN = 5
 """How many problems of tasks and sources `status` tells; `ratchet repo status` and sync_registry tell all."""
 START_MARGIN_SECONDS = 30.0
@@ -45,7 +49,14 @@ class Ratchet:
     """Every service of one server, started. Made by `Ratchet.open(settings)`."""
 
     def __init__(
-        self, settings: Settings, catalog: Catalog, pool: WorkerPool, store: Store, executions: Executions, egress: OnDemand[Egress]
+        self,
+        settings: Settings,
+        catalog: Catalog,
+        pool: WorkerPool,
+        store: Store,
+        executions: Executions,
+        egress: OnDemand[Egress],
+        batches: OnDemand[Batches],
     ) -> None:
         self.settings = settings
         self.catalog = catalog
@@ -53,6 +64,7 @@ class Ratchet:
         self.store = store
         self.executions = executions
         self._egress = egress
+        self._batches = batches
         self.started_at = datetime.now(UTC)
         self._started = time.monotonic()
 
@@ -67,6 +79,10 @@ class Ratchet:
     async def egress(self) -> Egress:
         """Return the service that reaches the network; it starts when it is first asked for. Raises `SettingsInvalid`."""
         return await self._egress.get()
+
+    async def batches(self) -> Batches:
+        """Return what runs several requests as one; it starts when it is first asked for."""
+        return await self._batches.get()
 
     @cached_property
     def authoring(self) -> Authoring:
@@ -259,7 +275,13 @@ async def _open(settings: Settings) -> AsyncGenerator[Ratchet]:
                     Executions(pool.value, store.value, catalog.value, settings, egress.get) as executions,
                     keep_current(catalog.value, store.value),
                 ):
-                    yield Ratchet(settings, catalog.value, pool.value, store.value, executions, egress)
+                    batches = OnDemand(
+                        "batches", lambda: _batches(catalog.value, executions, store.value, settings), services, BATCHES_START_SECONDS
+                    )
+                    try:
+                        yield Ratchet(settings, catalog.value, pool.value, store.value, executions, egress, batches)
+                    finally:
+                        await batches.stop()
             finally:
                 await egress.stop()
                 for part in (pool, catalog, store):
@@ -291,6 +313,14 @@ async def _egress(settings: Settings) -> AsyncGenerator[Egress]:
 
     async with Egress(settings.network) as egress:
         yield egress
+
+
+@asynccontextmanager
+async def _batches(catalog: Catalog, executions: Executions, store: Store, settings: Settings) -> AsyncGenerator[Batches]:
+    from ratchet_mcp.batches.service import Batches
+
+    async with Batches(catalog, executions, store, settings) as batches:
+        yield batches
 
 
 @asynccontextmanager

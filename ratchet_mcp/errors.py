@@ -444,6 +444,32 @@ class TooManyQuestions(InvalidQuestion):
     default_hint = "Ask for several values in one question, or pass them as input."
 
 
+# ---------------------------------------------------------------- batches
+class BatchInvalid(RatchetError):
+    """A batch cannot run as it was asked for, and nothing ran. `details.violations` lists everything wrong: `{path, message}`."""
+
+    code, http_status = "batch_invalid", 400
+    default_hint = "Nothing ran. Correct the requests and send the batch again."
+
+
+class BatchNotFound(RatchetError):
+    """No batch has this id."""
+
+    code, http_status = "batch_not_found", 404
+
+
+class BatchFinished(RatchetError):
+    """The batch has already ended, so it cannot be cancelled."""
+
+    code, http_status = "batch_finished", 409
+
+
+class RequestNotRun(RatchetError):
+    """A request of a batch could not be made: an output that it refers to has nothing there, or its run is no longer known."""
+
+    code, http_status = "request_not_run", 422
+
+
 # ---------------------------------------------------------------- the system
 class Busy(RatchetError):
     """The store's queue is full: more is written than the disk takes."""

@@ -6,6 +6,7 @@ import asyncio
 
 from ratchet_mcp.engine.course import Course
 from ratchet_mcp.engine.observe import Observed
+from ratchet_mcp.errors import Interrupted
 from ratchet_mcp.execution.keeper import cancelled
 from ratchet_mcp.execution.live import Live
 from ratchet_mcp.execution.models import Execution
@@ -40,3 +41,7 @@ class Handle:
     def cancel(self, reason: str | None = None) -> None:
         """Kill the run; without effect when it has ended."""
         self._live.end(cancelled(reason))
+
+    def interrupt(self, message: str) -> None:
+        """Kill the run because the server stops; without effect when it has ended."""
+        self._live.end(Interrupted(message))

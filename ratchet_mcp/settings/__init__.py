@@ -1,5 +1,6 @@
 """Settings: one section a domain, read from a file, the environment and a profile."""
 
+from ratchet_mcp.settings.batches import BatchSettings
 from ratchet_mcp.settings.delivery import DeliverySettings
 from ratchet_mcp.settings.engine import EngineSettings, Limits
 from ratchet_mcp.settings.jobs import JobSettings
@@ -10,6 +11,7 @@ from ratchet_mcp.settings.server import LoggingSettings, McpSettings, ServerSett
 from ratchet_mcp.settings.store import StoreSettings
 
 __all__ = [
+    "BatchSettings",
     "DeliverySettings",
     "EngineSettings",
     "JobSettings",

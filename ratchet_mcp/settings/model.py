@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from ratchet_mcp.settings.base import Section
+from ratchet_mcp.settings.batches import BatchSettings
 from ratchet_mcp.settings.delivery import DeliverySettings
 from ratchet_mcp.settings.engine import EngineSettings, Limits
 from ratchet_mcp.settings.jobs import JobSettings
@@ -22,6 +23,7 @@ class Settings(Section):
     network: NetworkSettings = Field(default_factory=NetworkSettings)
     store: StoreSettings = Field(default_factory=StoreSettings)
     jobs: JobSettings = Field(default_factory=JobSettings)
+    batches: BatchSettings = Field(default_factory=BatchSettings)
     delivery: DeliverySettings = Field(default_factory=DeliverySettings)
     registry: RegistrySettings = Field(default_factory=RegistrySettings)
     mcp: McpSettings = Field(default_factory=McpSettings)

@@ -1,0 +1,262 @@
+"""Batches: checked, run, watched, cancelled and found again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import uuid_utils
+from loguru import logger
+
+from ratchet_mcp.batches.checking import Checking
+from ratchet_mcp.batches.models import Batch, BatchStatus, RequestResult, RequestStatus
+from ratchet_mcp.batches.plan import Plan
+from ratchet_mcp.batches.running import Asker, OnProgress, Running, known
+from ratchet_mcp.errors import BatchFinished, BatchNotFound, RatchetError
+from ratchet_mcp.execution.models import Origin
+from ratchet_mcp.security.principal import Principal
+from ratchet_mcp.settings import Settings
+from ratchet_mcp.store.batches import BatchRecord
+
+if TYPE_CHECKING:
+    from ratchet_mcp.execution.service import Executions
+    from ratchet_mcp.registry.catalog import Catalog
+    from ratchet_mcp.store.store import Store
+
+POLL_SECONDS = 0.5
+"""How often the rows of other processes' batches are looked at, and who wants one of ours cancelled."""
+CANCEL_SECONDS = 5.0
+"""How long `cancel` waits for the runs to end."""
+SAVE_AGAIN_SECONDS = 1.0
+"""How soon the end of a batch is recorded again that the store refused."""
+
+
+class Batches:
+    """Every batch of this server, and the history of all. An async context manager: leaving it stops those that run in the foreground."""
+
+    def __init__(self, catalog: Catalog, executions: Executions, store: Store, settings: Settings) -> None:
+        self._catalog = catalog
+        self._executions = executions
+        self._store = store.batches
+        self._checking = Checking(catalog, settings)
+        self._live: dict[str, _Live] = {}
+        self._tasks = anyio.create_task_group()
+        self._wake = anyio.Event()
+
+    async def __aenter__(self) -> Batches:
+        await self._tasks.__aenter__()
+        self._tasks.start_soon(self._watch)
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> bool | None:
+        self._tasks.cancel_scope.cancel("the server stops")
+        return await self._tasks.__aexit__(kind, error, trace)
+
+    # ------------------------------------------------------------ starting
+    async def check(self, requests: Any, *, mode: Any = None, max_parallel: Any = None, stop_on_error: Any = False) -> Plan:
+        """Return what a batch is to do: `requests` are `{id, task, input?, depends_on?, when?}`, `mode` one of `models.MODES`.
+
+        Raises `BatchInvalid` that lists everything wrong with all requests: nothing has run then.
+        """
+        return await self._checking.plan(requests, mode, max_parallel, stop_on_error)
+
+    async def start(self, plan: Plan, *, origin: Origin, principal: Principal, on_progress: OnProgress | None = None) -> Batch:
+        """Record a batch and let it run in this process; the answer is live. Raises `StoreFailed` and `Busy`."""
+        batch = Batch(str(uuid_utils.uuid7()), BatchStatus.RUNNING, principal.id, origin.value, datetime.now(UTC), _waiting(plan))
+        live = self._make(batch, plan, Asker(origin, principal), on_progress)
+        await self._store.add(live.record)
+        await self._store.begin(batch.id)
+        self._live[batch.id] = live
+        self._tasks.start_soon(self._host, live)
+        return batch
+
+    async def run_for_job(self, job_id: str, plan: Plan, asker: Asker, created_at: datetime) -> Batch:
+        """Run the batch of a job, which has the job's id, or go on with what has not ended of it; returns when all has.
+
+        When this is cancelled, what runs is interrupted, and the next call goes on.
+        """
+        await self.add_for_job(job_id, plan, asker, created_at)
+        record = await self._record(job_id)
+        batch = _batch(record)
+        if batch.status.final:
+            return batch
+        live = self._make(batch, plan, asker, None)
+        await self._store.begin(job_id)
+        self._live[job_id] = live
+        await self._host(live)
+        return batch
+
+    async def add_for_job(self, job_id: str, plan: Plan, asker: Asker, created_at: datetime) -> Batch:
+        """Record the batch of a job that waits for its turn; one that is recorded already stays as it is."""
+        batch = Batch(job_id, BatchStatus.QUEUED, asker.principal.id, asker.origin.value, created_at, _waiting(plan), job_id=job_id)
+        await self._store.add(_row(batch, plan.to_dict()))
+        return batch
+
+    def _make(self, batch: Batch, plan: Plan, asker: Asker, on_progress: OnProgress | None) -> _Live:
+        live = _Live(_row(batch, plan.to_dict()))
+        live.running = Running(batch, plan, asker, self._catalog, self._executions, live.change, on_progress)
+        return live
+
+    # ------------------------------------------------------------ running
+    async def _host(self, live: _Live) -> None:
+        """Run a batch to its end, or until cancelled, and record each step."""
+        batch = live.running.batch
+        if not self._wake.is_set():
+            self._wake.set()
+        try:
+            async with anyio.create_task_group() as recording:
+                recording.start_soon(self._record_changes, live)
+                await live.running.run()
+                recording.cancel_scope.cancel()
+        except anyio.get_cancelled_exc_class():
+            if batch.job_id is None:
+                batch.status, batch.finished_at = BatchStatus.INTERRUPTED, datetime.now(UTC)
+                for result in batch.results:
+                    if not result.status.final:
+                        result.status, result.reason = RequestStatus.INTERRUPTED, "the server stopped"
+            with anyio.CancelScope(shield=True):
+                await self._save_end(live, tries=1)
+            raise
+        finally:
+            live.ended.set()
+            if not batch.status.final:
+                self._live.pop(batch.id, None)
+        await self._save_end(live, tries=60)
+
+    async def _save_end(self, live: _Live, tries: int) -> None:
+        for _ in range(tries):
+            try:
+                await self._save(live)
+                break
+            except RatchetError as error:
+                logger.warning("The end of batch {} is not recorded yet: {}", live.record.id, error.message)
+                await anyio.sleep(SAVE_AGAIN_SECONDS)
+        self._live.pop(live.record.id, None)
+
+    async def _record_changes(self, live: _Live) -> None:
+        while True:
+            await live.changed.wait()
+            live.changed = anyio.Event()
+            try:
+                await self._save(live)
+            except RatchetError as error:
+                logger.warning("How batch {} stands could not be recorded: {}", live.record.id, error.message)
+
+    async def _save(self, live: _Live) -> None:
+        batch = live.running.batch
+        live.record.status, live.record.finished_at = batch.status.value, batch.finished_at
+        live.record.cancel_reason = live.running.cancelled
+        live.record.results = [result.to_row() for result in batch.results]
+        await self._store.save(live.record)
+
+    async def _watch(self) -> None:
+        """Hear of cancellations that other processes ask for; asleep while nothing runs."""
+        while True:
+            if not self._live:
+                self._wake = anyio.Event()
+                await self._wake.wait()
+            await anyio.sleep(POLL_SECONDS)
+            try:
+                for id, reason in (await self._store.cancel_requests()).items():
+                    if id in self._live:
+                        self._live[id].running.cancel(reason)
+            except RatchetError as error:
+                logger.warning("{}", error.message)
+
+    # ------------------------------------------------------------ looking and ending
+    async def get(self, id: str) -> Batch:
+        """Return a batch with the outputs of its requests: live, or as recorded by any server. Raises `BatchNotFound`."""
+        live = self._live.get(id)
+        if live is not None:
+            return live.running.batch
+        batch = _batch(await self._record(id))
+        await self._fill(batch.results)
+        return batch
+
+    async def wait(self, id: str, seconds: float | None) -> Batch:
+        """Return a batch as soon as it is final, or as it is after so many seconds. Raises `BatchNotFound`."""
+        live = self._live.get(id)
+        if live is not None:
+            with anyio.move_on_after(seconds):
+                await live.ended.wait()
+            return live.running.batch
+        with anyio.move_on_after(seconds):
+            record = await self._record(id)
+            while not BatchStatus(record.status).final:
+                await anyio.sleep(POLL_SECONDS)
+                record = await self._record(id)
+        return await self.get(id)
+
+    async def cancel(self, id: str, reason: str | None = None) -> Batch:
+        """End all that runs of a batch and start nothing more of it; also of one that another server runs.
+
+        Raises `BatchNotFound`, and `BatchFinished` when it has ended.
+        """
+        live = self._live.get(id)
+        if live is not None and not live.ended.is_set():
+            live.running.cancel(reason)
+        else:
+            record = await self._record(id)
+            if BatchStatus(record.status).final or not await self._store.request_cancel(id, reason):
+                raise BatchFinished(f"Batch {id} has already ended: {record.status}.", details={"status": record.status})
+        return await self.wait(id, CANCEL_SECONDS)
+
+    async def _record(self, id: str) -> BatchRecord:
+        record = await self._store.get(id)
+        if record is None:
+            raise BatchNotFound(f"No batch has the id {id[:100]!r}.")
+        return record
+
+    async def _fill(self, results: Sequence[RequestResult]) -> None:
+        """Read the outputs of completed requests."""
+
+        async def fill(result: RequestResult) -> None:
+            execution = await known(self._executions, str(result.execution_id))
+            if execution is not None:
+                result.output = execution.output
+            else:
+                result.reason = "its execution is no longer kept"
+
+        await asyncio.gather(*(fill(each) for each in results if each.status is RequestStatus.COMPLETED))
+
+
+class _Live:
+    """A batch that this process runs."""
+
+    running: Running
+
+    def __init__(self, record: BatchRecord) -> None:
+        self.record = record
+        self.changed = anyio.Event()
+        self.ended = anyio.Event()
+
+    def change(self) -> None:
+        """Say that something has changed that is to be recorded."""
+        self.changed.set()
+
+
+def _waiting(plan: Plan) -> list[RequestResult]:
+    return [RequestResult(request.id, request.task) for request in plan.requests]
+
+
+def _row(batch: Batch, plan: dict[str, Any]) -> BatchRecord:
+    return BatchRecord(
+        batch.id,
+        batch.status.value,
+        batch.principal,
+        batch.origin,
+        batch.created_at,
+        plan,
+        [result.to_row() for result in batch.results],
+        batch.job_id,
+    )
+
+
+def _batch(record: BatchRecord) -> Batch:
+    results = [RequestResult.from_row(row) for row in record.results]
+    status, created, finished = BatchStatus(record.status), record.created_at, record.finished_at
+    return Batch(record.id, status, record.principal, record.origin, created, results, finished, record.job_id)
