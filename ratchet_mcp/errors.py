@@ -77,6 +77,40 @@ class JobFinished(RatchetError):
     code, http_status = "job_finished", 409
 
 
+class ScheduleNotFound(RatchetError):
+    """No schedule has this id or name. `details.suggestions` holds near names."""
+
+    code, http_status = "schedule_not_found", 404
+    default_hint = "Call list_schedules, or `ratchet schedule list`, to see ids and names."
+
+
+class ScheduleExists(RatchetError):
+    """Another schedule has this name; nothing was changed. `details.schedule_id` is its id."""
+
+    code, http_status = "schedule_exists", 409
+    default_hint = "Choose another name, or change that schedule with update_schedule or `ratchet schedule update`."
+
+
+class ScheduleChanged(RatchetError):
+    """Somebody else changed the schedule at the same time; nothing was changed."""
+
+    code, http_status, retryable = "schedule_changed", 409, True
+    default_hint = "Look at it again, and repeat the change."
+
+
+class TimesMissed(RatchetError):
+    """More times of a schedule were missed than are made up for (`schedules.most_missed`). It is told as `last_error` of the schedule."""
+
+    code, http_status = "times_missed", 409
+
+
+class TooManySchedules(RatchetError):
+    """There are as many schedules as `schedules.limit` allows. `details.limit`."""
+
+    code, http_status = "too_many_schedules", 409
+    default_hint = "Delete schedules that are not needed, or raise schedules.limit in the settings."
+
+
 class InvalidCursor(RatchetError):
     """The cursor was not issued by this listing (MCP: protocol error -32602)."""
 
@@ -393,7 +427,13 @@ class DeliveryRefused(RatchetError):
 
 
 # ---------------------------------------------------------------- questions to the user
-class CannotAsk(RatchetError):
+class AskError(RatchetError):
+    """A question that a task put to its user was not answered. `details.question` is its message."""
+
+    code, http_status = "ask_error", 422
+
+
+class CannotAsk(AskError):
     """The task asked its user a question, and nobody can be asked. `details.reason` says why."""
 
     code, http_status = "cannot_ask", 422
@@ -403,31 +443,31 @@ class CannotAsk(RatchetError):
     )
 
 
-class AskDeclined(RatchetError):
+class AskDeclined(AskError):
     """The user declined a question of the task, or closed it. `details`: `action` (decline, cancel), `question`."""
 
     code, http_status = "ask_declined", 422
 
 
-class AnswerTimedOut(RatchetError):
+class AnswerTimedOut(AskError):
     """Nobody answered a question of the task within `mcp.answer_seconds`. `details`: `seconds`, `question`."""
 
     code, http_status = "answer_timeout", 504
 
 
-class AnswerInvalid(RatchetError):
+class AnswerInvalid(AskError):
     """The answer to a question of the task did not match its schema. `details`: `violations`, `question`."""
 
     code, http_status = "answer_invalid", 422
 
 
-class AnswerMissing(RatchetError):
+class AnswerMissing(AskError):
     """A test or a replay has no answer to a question of the task. `details.question`."""
 
     code, http_status = "answer_missing", 422
 
 
-class InvalidQuestion(RatchetError):
+class InvalidQuestion(AskError):
     """The task asked what cannot be asked: message or schema is wrong. `details.violations` lists each place of the schema."""
 
     code, http_status = "invalid_question", 422

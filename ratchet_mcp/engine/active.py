@@ -39,6 +39,7 @@ class ActiveRun:
         self.calls_made = 0
         self.cancels = 0
         self.holds_slot = True
+        self.asks = False
         self.recycle = False
         self.lost = False
         self.observing = None if request.observe is None else Observing(request, request.observe)

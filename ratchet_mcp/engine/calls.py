@@ -22,6 +22,9 @@ from ratchet_mcp.settings.engine import Limits
 FETCH = "fetch"
 """The method whose answers come from outside: a run keeps its slot while they are quick."""
 
+ASK = "ask"
+"""The method whose answers come from the user."""
+
 PATIENCE = 0.05
 """Seconds that a fetch may take before its run gives its slot back: taking one again, and a further worker for it, cost more."""
 
@@ -82,7 +85,7 @@ class HostCalls:
         ok, value = False, b""
         with scope:
             try:
-                waiting.begin(patient=method == FETCH)
+                waiting.begin(method)
                 value = orjson.dumps(await active.host.call(method, orjson.loads(arguments)))
                 ok = True
             except orjson.JSONDecodeError:
@@ -115,13 +118,13 @@ class _Waiting:
         self._parked = False
         self._timer: asyncio.TimerHandle | None = None
 
-    def begin(self, *, patient: bool) -> None:
-        """Give the slot back: at once, or, when patient, after a moment and if there is room. Raises `QueueFull`."""
-        if patient:
+    def begin(self, method: str) -> None:
+        """Give the slot back: at once, or, for a fetch, after a moment and if there is room. Raises `QueueFull`."""
+        if method == FETCH:
             self._timer = asyncio.get_running_loop().call_later(PATIENCE, self._late)
             return
         self._parked = True
-        self._slots.park(self._active)
+        self._slots.park(self._active, asking=method == ASK)
 
     def _late(self) -> None:
         self._parked = True

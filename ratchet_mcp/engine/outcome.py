@@ -75,9 +75,9 @@ def _of_thrown(error: dict[str, Any], request: RunRequest) -> errors.RatchetErro
 
 
 def _hint(details: dict[str, Any]) -> str | None:
-    """Return what to do about an error: what the network said when it is one of fetch."""
+    """Return what to do about an error: what the host said when it is one of fetch or ask."""
     kind, data = errors.CODES.get(str(details.get("code"))), details.get("data")
-    if kind is not None and issubclass(kind, errors.NetworkError) and isinstance(data, dict):
+    if kind is not None and issubclass(kind, errors.NetworkError | errors.AskError) and isinstance(data, dict):
         hint = cast("dict[str, Any]", data).get("hint")
         if isinstance(hint, str):
             return hint[:1000]

@@ -16,6 +16,7 @@ from ratchet_mcp import errors
 from ratchet_mcp.engine.active import ActiveRun
 from ratchet_mcp.engine.breaker import Breaker
 from ratchet_mcp.engine.calls import HostCalls
+from ratchet_mcp.engine.clock import RunClock
 from ratchet_mcp.engine.fleet import Fleet
 from ratchet_mcp.engine.observers import Observers
 from ratchet_mcp.engine.process import FETCH_BYTES, WorkerProcess
@@ -47,7 +48,7 @@ class WorkerPool:
         self._tasks = anyio.create_task_group()
         self._closing = False
         self._breaker = Breaker(settings)
-        self._slots = Slots(settings.max_workers, settings.max_waiting_parents, self._dispatch)
+        self._slots = Slots(settings.max_workers, settings.max_waiting_parents, settings.max_waiting_questions, self._dispatch)
         self._calls = HostCalls(limits, self._slots, self._tasks, fetch_bytes=fetch_bytes)
         self._fleet = Fleet(
             settings, limits, self._tasks, self._calls.on_call, self._dispatch, self._refuse_waiting, fetch_bytes=fetch_bytes
@@ -92,7 +93,8 @@ class WorkerPool:
             return RunOutcome(error=error, queue_ms=(time.perf_counter() - queued) * 1000)
         queue_ms = (time.perf_counter() - queued) * 1000
         active = ActiveRun(request, host, worker.id)
-        timer = asyncio.get_running_loop().call_later(request.limits.timeout_seconds, self._expire, worker, active)
+        clock = request.clock or RunClock(request.limits.timeout_seconds)
+        clock.start(lambda: self._expire(worker, active))
         try:
             if on_start is not None:
                 on_start()
@@ -104,7 +106,7 @@ class WorkerPool:
             worker.kill()
             raise
         finally:
-            timer.cancel()
+            clock.end()
             active.cancel_calls()
             self._slots.release(active)
             if worker.debugging:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
+from ratchet_mcp.engine.clock import RunClock
 from ratchet_mcp.engine.course import Course, Event
 from ratchet_mcp.engine.observe import Observation, Observed
 from ratchet_mcp.errors import RatchetError
@@ -63,7 +64,7 @@ class RunHost(Protocol):
         ...
 
     async def call(self, method: str, arguments: Any) -> Any:
-        """Answer a host call (`tasks.call`, later `fetch`) with a JSON value, or raise a `RatchetError`.
+        """Answer a host call (`tasks.call`, `fetch`, `ask`) with a JSON value, or raise a `RatchetError`.
 
         While a run waits here it holds no slot of the pool.
         """
@@ -83,6 +84,7 @@ class RunRequest:
     identifies the task for the circuit breaker. `input_json` is JSON text. `context` is what the task sees as its second argument.
     `depth` counts `tasks.call` nesting, 0 for a run that was asked for from outside. A run with `observe` uses a debugging worker.
     One with a `course` can be repeated, or repeats another one. `secrets` are the handles that the task finds in `context.secrets`.
+    `clock` counts down its `timeout_seconds`; it is given by who wants to stop it meanwhile.
     """
 
     execution_id: str
@@ -99,6 +101,7 @@ class RunRequest:
     observe: Observation | None = None
     course: Course | None = None
     secrets: Mapping[str, str] = field(default_factory=dict[str, str])
+    clock: RunClock | None = None
 
 
 @dataclass(slots=True)

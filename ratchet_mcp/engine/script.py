@@ -14,7 +14,7 @@ CAPTURED = frozenset(
     "Float32Array Float64Array Int8Array Int16Array Int32Array Uint8Array Uint8ClampedArray Uint16Array Uint32Array Intl JSON Map Math "
     "Number Promise Proxy Reflect RegExp Set String Symbol WeakMap WeakSet isFinite isNaN parseFloat parseInt decodeURI "
     "decodeURIComponent encodeURI encodeURIComponent console URL URLSearchParams TextEncoder TextDecoder fetch Headers Request Response "
-    "FormData Blob AbortController AbortSignal atob btoa structuredClone setTimeout clearTimeout crypto reportProgress tasks".split()
+    "FormData Blob AbortController AbortSignal atob btoa structuredClone setTimeout clearTimeout crypto reportProgress tasks ask".split()
 )
 """Globals that are taken into constants before the task's code: each use of a global of a compartment goes through a proxy otherwise."""
 
@@ -26,7 +26,7 @@ GLOBALS = CAPTURED | frozenset(
     "globalThis undefined NaN Infinity escape unescape eval Function BigInt64Array BigUint64Array AggregateError Iterator File "
     "setInterval clearInterval setImmediate clearImmediate queueMicrotask Event EventTarget DOMException self "
     "global AuthenticationError AuthorizationError NetworkError HttpError ValidationError ConfigurationError RateLimitError "
-    "ServiceUnavailableError TimeoutError DataError".split()
+    "ServiceUnavailableError TimeoutError DataError AskDeclined".split()
 )
 """Every name a task finds without declaring it: the same list as in `worker/realm/run.js`."""
 

@@ -1,4 +1,4 @@
-"""The right to run: at most so many runs at a time, and none while it waits for a task that it called."""
+"""The right to run: at most so many runs at a time, and none while it waits for a task that it called, or for its user."""
 
 from __future__ import annotations
 
@@ -13,16 +13,19 @@ from ratchet_mcp.errors import QueueFull
 class Slots:
     """Counts runs. `on_change` is called when a slot became free.
 
-    A run holds a slot from `take()` to `release()`, except between `park()` and the end of `unpark()`: there it waits for its children.
+    A run holds a slot from `take()` to `release()`, except between `park()` and the end of `unpark()`: there it waits for its children,
+    or for the answer to a question. Users are slow, so the two are counted apart: questions never keep calls from waiting.
     """
 
-    def __init__(self, limit: int, max_parked: int, on_change: Callable[[], None]) -> None:
+    def __init__(self, limit: int, max_parked: int, max_asking: int, on_change: Callable[[], None]) -> None:
         self._limit = limit
         self._max_parked = max_parked
+        self._max_asking = max_asking
         self._on_change = on_change
         self._resuming: deque[asyncio.Future[None]] = deque()
         self.running = 0
         self.parked = 0
+        self.asking = 0
 
     @property
     def free(self) -> bool:
@@ -47,22 +50,22 @@ class Slots:
         if active.holds_slot:
             self.running -= 1
         else:
-            self.parked -= 1
+            self._leave(active)
         active.holds_slot = False
 
-    def park(self, active: ActiveRun) -> None:
-        """Let a run wait for a call without a slot. Raises `QueueFull` when too many wait already."""
+    def park(self, active: ActiveRun, *, asking: bool = False) -> None:
+        """Let a run wait for a call, or for its user, without a slot. Raises `QueueFull` when too many wait already."""
         active.open_calls += 1
         if not active.holds_slot or active.ended.done():
             return
-        if self.parked >= self._max_parked:
-            raise QueueFull(
-                f"{self.parked} runs already wait for tasks that they called (engine.max_waiting_parents).",
-                details={"limit": self._max_parked},
-            )
+        waiting, most = (self.asking, self._max_asking) if asking else (self.parked - self.asking, self._max_parked)
+        if waiting >= most:
+            raise _full(waiting, most, asking=asking)
         active.holds_slot = False
+        active.asks = asking
         self.running -= 1
         self.parked += 1
+        self.asking += asking
         self._on_change()
 
     async def unpark(self, active: ActiveRun) -> None:
@@ -85,8 +88,19 @@ class Slots:
             self._lose()
         else:
             active.holds_slot = True
-            self.parked -= 1
+            self._leave(active)
+
+    def _leave(self, active: ActiveRun) -> None:
+        self.parked -= 1
+        self.asking -= active.asks
+        active.asks = False
 
     def _lose(self) -> None:
         self.running -= 1
         self._on_change()
+
+
+def _full(waiting: int, most: int, *, asking: bool) -> QueueFull:
+    if asking:
+        return QueueFull(f"{waiting} runs already wait for answers of their users (engine.max_waiting_questions).", details={"limit": most})
+    return QueueFull(f"{waiting} runs already wait for tasks that they called (engine.max_waiting_parents).", details={"limit": most})

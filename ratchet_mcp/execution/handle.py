@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from ratchet_mcp.engine.course import Course
 from ratchet_mcp.engine.observe import Observed
+from ratchet_mcp.engine.run import ProgressUpdate
 from ratchet_mcp.errors import Interrupted
+from ratchet_mcp.execution.asking import Asking
 from ratchet_mcp.execution.keeper import cancelled
 from ratchet_mcp.execution.live import Live
 from ratchet_mcp.execution.models import Execution
@@ -37,6 +40,15 @@ class Handle:
     def course(self) -> Course | None:
         """Return the course that a run took which was started with one, once it has ended; with it, the run can be repeated."""
         return self._live.course
+
+    @property
+    def asking(self) -> Asking:
+        """Return the questions of the run."""
+        return self._live.asking
+
+    def tell_progress(self, listener: Callable[[ProgressUpdate], None] | None) -> None:
+        """Tell another listener of progress from now on."""
+        self._live.tell_progress(listener)
 
     def cancel(self, reason: str | None = None) -> None:
         """Kill the run; without effect when it has ended."""

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 import anyio
 from loguru import logger
 
+from ratchet_mcp.engine.clock import RunClock
 from ratchet_mcp.engine.course import Course, Event
 from ratchet_mcp.engine.observe import Observed
 from ratchet_mcp.engine.run import LogLine, ProgressUpdate, RunRequest
 from ratchet_mcp.errors import RatchetError
+from ratchet_mcp.execution.asking import Asking
 from ratchet_mcp.execution.ending import Ended, OnEnd
 from ratchet_mcp.execution.models import Execution, Status
 from ratchet_mcp.security.principal import Principal
@@ -59,7 +61,8 @@ class Live:
         self.course: Course | None = None
         self.child_courses: dict[int, Course] = {}
         self.created = time.perf_counter()
-        self.deadline: float | None = None
+        self.clock = request.clock or RunClock(request.limits.timeout_seconds)
+        self.asking = Asking(None)
         self._ended = asyncio.Event()
         self._calling = calling
         self._on_progress = on_progress
@@ -69,11 +72,14 @@ class Live:
         """Note that the run left the queue."""
         self.execution.status = Status.RUNNING
         self.execution.started_at = datetime.now(UTC)
-        self.deadline = time.monotonic() + self.request.limits.timeout_seconds
 
     def log(self, line: LogLine) -> None:
         """Take one line of console output; the engine counts its bytes."""
         self.lines.append(line)
+
+    def tell_progress(self, listener: Callable[[ProgressUpdate], None] | None) -> None:
+        """Tell another listener of progress from now on."""
+        self._on_progress = listener
 
     def progress(self, update: ProgressUpdate) -> None:
         """Take one progress report; only the latest is kept."""

@@ -10,6 +10,7 @@ from ratchet_mcp.execution.live import Live
 
 TASKS_CALL = "tasks.call"
 FETCH = "fetch"
+ASK = "ask"
 
 Method = Callable[[Live, Any], Awaitable[Any]]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any, cast
 
 import anyio
@@ -63,7 +62,7 @@ def _arguments(arguments: Any) -> tuple[str, Any]:
 
 
 def _remaining(parent: Live) -> float:
-    left = parent.request.limits.timeout_seconds if parent.deadline is None else parent.deadline - time.monotonic()
+    left = parent.clock.remaining
     if left <= 0:
         raise TimedOut("No time is left for the task that was to be called.")
     return left

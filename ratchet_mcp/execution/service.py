@@ -14,18 +14,20 @@ import anyio
 import anyio.to_thread
 import uuid_utils
 
+from ratchet_mcp.engine.clock import RunClock
 from ratchet_mcp.engine.course import Course
 from ratchet_mcp.engine.observe import Observation
 from ratchet_mcp.engine.run import LogLine, Pool, ProgressUpdate, RunLimits, RunRequest
 from ratchet_mcp.errors import ExecutionFinished, ExecutionNotFound, Interrupted
 from ratchet_mcp.execution import listing
+from ratchet_mcp.execution.asking import Answers, Asking, Asks
 from ratchet_mcp.execution.ending import OnEnd
 from ratchet_mcp.execution.fetching import Fetches, OpenEgress
 from ratchet_mcp.execution.handle import Handle
 from ratchet_mcp.execution.keeper import Keeper
 from ratchet_mcp.execution.limits import run_limits
 from ratchet_mcp.execution.live import Live
-from ratchet_mcp.execution.methods import FETCH, TASKS_CALL, HostMethods
+from ratchet_mcp.execution.methods import ASK, FETCH, TASKS_CALL, HostMethods
 from ratchet_mcp.execution.models import Execution, ExecutionPage, Origin, Status
 from ratchet_mcp.execution.nested import NestedCalls
 from ratchet_mcp.execution.outcome import LARGE, check_input
@@ -68,7 +70,8 @@ class Executions:
         self._runner = Runner(pool, store, self._keeper, self._live)
         self._preparation = Preparation()
         self._fetches = Fetches(open_egress)
-        self._calls = HostMethods({TASKS_CALL: NestedCalls(self, catalog, settings.engine.call_depth), FETCH: self._fetches})
+        nested = NestedCalls(self, catalog, settings.engine.call_depth)
+        self._calls = HostMethods({TASKS_CALL: nested, FETCH: self._fetches, ASK: Asks(settings.mcp.answer_seconds)})
         self._tasks = anyio.create_task_group()
         self._closing = False
         self._total = 0
@@ -108,6 +111,7 @@ class Executions:
         job_id: str | None = None,
         batch_id: str | None = None,
         execution_id: str | None = None,
+        answers: Answers | None = None,
     ) -> Handle:
         """Validate the input and start a run; the answer of `Handle.wait` is given when its rows are durable.
 
@@ -115,6 +119,7 @@ class Executions:
         settings give the task; it is also that of the tasks which the run calls, and is closed with the run, or when it does not start.
         A run with a `course` can be repeated (`Handle.course`), or repeats another one. `on_end` hears of the end before others do.
         `job_id` and `batch_id` name the row that the run belongs to; `execution_id` is a new UUID that the caller has chosen for it.
+        `answers` answers what the run, and the tasks that it calls, ask the user.
 
         Raises `InputInvalid`, `InputTooLarge`, `TaskInvalid`, `TaskSyntaxError`, `InvalidArgument`, `Busy` and `Interrupted` (the server
         stops) before anything runs or is recorded.
@@ -134,6 +139,7 @@ class Executions:
                 course,
                 on_end,
                 (execution_id, job_id, batch_id),
+                answers,
             )
         except BaseException:
             if network is not None:
@@ -155,6 +161,7 @@ class Executions:
         course: Course | None,
         on_end: OnEnd | None,
         ids: tuple[str | None, str | None, str | None],
+        answers: Answers | None,
     ) -> Handle:
         limits = run_limits(self._settings.limits, task_seconds=task.timeout_seconds, asked_seconds=timeout_seconds)
         prepared = await self._preparation.of(task)
@@ -165,6 +172,7 @@ class Executions:
             task, prepared, text, limits, origin, principal, attempt, caller, parent and parent.id, on_progress, observe, own, course, ids
         )
         live.given_network, live.on_end = network, on_end
+        live.asking = caller.asking if caller is not None and answers is None else Asking(answers)
         live.execution.input = input
         self._launch(live, prepared)
         return Handle(live)
@@ -194,6 +202,7 @@ class Executions:
         network = await self._network_of(task, limits, parent.given_network)
         live = self._make(task, prepared, text, limits, caller.origin, parent.principal, 1, parent, caller.id, None, None, network, course)
         live.given_network = None if parent.given_network is None else network
+        live.asking = parent.asking
         live.execution.input = input
         self._launch(live, prepared)
         return live
@@ -270,6 +279,7 @@ class Executions:
             observe,
             None if course is None else replace(course, execution_id=told_id),
             {} if network is None else {name: network.secrets.handle(name) for name in network.secrets.names},
+            RunClock(limits.timeout_seconds, None if caller is None else caller.clock),
         )
         return Live(execution, task, request, principal, self._calls, on_progress, network)
 

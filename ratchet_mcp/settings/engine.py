@@ -66,6 +66,9 @@ class EngineSettings(Section):
     max_waiting_parents: int = Field(
         default=16, ge=1, le=256, description="Workers beyond max_workers that may wait for tasks they called, or for the network."
     )
+    max_waiting_questions: int = Field(
+        default=16, ge=0, le=256, description="Workers beyond max_workers that may wait for an answer of the user."
+    )
 
     @model_validator(mode="after")
     def _pool_bounds_agree(self) -> EngineSettings:

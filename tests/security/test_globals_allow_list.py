@@ -18,7 +18,7 @@ ALLOWED = set(
     console fetch Headers Request Response FormData Blob File URL URLSearchParams TextEncoder TextDecoder atob btoa structuredClone setTimeout clearTimeout setInterval clearInterval
     setImmediate clearImmediate queueMicrotask crypto Event EventTarget AbortController AbortSignal DOMException reportProgress tasks
     AuthenticationError AuthorizationError NetworkError HttpError ValidationError ConfigurationError RateLimitError ServiceUnavailableError
-    TimeoutError DataError
+    TimeoutError DataError ask AskDeclined
     """.split()
 )
 
@@ -75,7 +75,7 @@ async def test_the_arguments_around_evaluated_code_hold_its_own_text_only(output
 
 
 async def test_everything_that_runs_share_is_frozen(output: Output) -> None:
-    own = "console|tasks|setTimeout|setInterval|setImmediate|clearTimeout|clearInterval|clearImmediate|queueMicrotask|fetch|reportProgress|globalThis|self|global|eval|Function"
+    own = "console|tasks|setTimeout|setInterval|setImmediate|clearTimeout|clearInterval|clearImmediate|queueMicrotask|fetch|ask|reportProgress|globalThis|self|global|eval|Function"
     code = (
         f"() => {{ const own = /^({own})$/, seen = new Set(), soft = [];"
         " const walk = (value, path) => { if ((typeof value !== 'object' && typeof value !== 'function') || value === null || seen.has(value)) return;"

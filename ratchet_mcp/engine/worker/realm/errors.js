@@ -19,7 +19,7 @@
 
   for (const name of [
     'AuthenticationError', 'AuthorizationError', 'NetworkError', 'ValidationError', 'ConfigurationError',
-    'RateLimitError', 'ServiceUnavailableError', 'TimeoutError', 'DataError',
+    'RateLimitError', 'ServiceUnavailableError', 'TimeoutError', 'DataError', 'AskDeclined',
   ]) define(name);
 
   // new HttpError(message, status) or new HttpError(message, { status, … })
@@ -45,20 +45,25 @@
   };
 
   // The classes of failures that are not the called task's.
-  const { NetworkError, TimeoutError, RateLimitError, ConfigurationError } = realm.globals;
+  const { NetworkError, TimeoutError, RateLimitError, ConfigurationError, DataError, AskDeclined } = realm.globals;
   const FETCH_ERRORS = new Map(Object.entries({
     network_denied: ConfigurationError, network_failed: NetworkError, fetch_timeout: TimeoutError, fetch_limit: RateLimitError, invalid_fetch: TypeError,
     mock_missing: ConfigurationError, replay_missing: ConfigurationError, secret_missing: ConfigurationError,
   }));
 
-  // What a failed host call (`tasks.call`, `fetch`) rejects with; `code` is Ratchet's error code.
+  const ASK_ERRORS = new Map(Object.entries({
+    cannot_ask: ConfigurationError, ask_declined: AskDeclined, answer_timeout: TimeoutError, answer_invalid: DataError, answer_missing: ConfigurationError,
+    invalid_question: TypeError, too_many_questions: RateLimitError,
+  }));
+
+  // What a failed host call (`tasks.call`, `fetch`, `ask`) rejects with; `code` is Ratchet's error code.
   realm.hostError = (failure) => {
-    const Typed = FETCH_ERRORS.get(failure.code);
+    const Typed = FETCH_ERRORS.get(failure.code) || ASK_ERRORS.get(failure.code);
     const error = new (Typed || Error)(failure.message);
     if (Typed === undefined) Object.defineProperty(error, 'name', { value: 'TaskCallError', writable: true, configurable: true });
     error.code = failure.code;
     if (failure.details !== undefined) error.data = failure.details;
-    if (Typed !== undefined) { // of fetch: the author sees at once where and what to do
+    if (Typed !== undefined) { // of fetch and ask: the author sees at once where and what to do
       if (failure.details !== undefined && typeof failure.details.host === 'string') error.host = failure.details.host;
       if (failure.hint !== undefined) { error.hint = failure.hint; error.data = { ...error.data, hint: failure.hint }; }
     }

@@ -15,6 +15,7 @@
     'clearTimeout', 'setInterval', 'clearInterval', 'setImmediate', 'clearImmediate', 'queueMicrotask', 'crypto', 'Event', 'EventTarget',
     'AbortController', 'AbortSignal', 'DOMException', 'reportProgress', 'tasks', 'self', 'global', 'AuthenticationError', 'AuthorizationError',
     'NetworkError', 'HttpError', 'ValidationError', 'ConfigurationError', 'RateLimitError', 'ServiceUnavailableError', 'TimeoutError', 'DataError',
+    'ask', 'AskDeclined',
   ];
   realm.allowed = [...LANGUAGE, ...OURS];
 
@@ -84,6 +85,7 @@
       ...timers,
       console: realm.makeConsole(run),
       tasks: { call: (name, input = {}) => hostCall(run, 'tasks.call', { task: `${name}`, input }) },
+      ask: (message, schema) => hostCall(run, 'ask', { message: `${message}`, schema }),
       fetch: realm.makeFetch(run),
       reportProgress: (progress, step, message, data) => {
         const value = Number(progress);
