@@ -66,7 +66,8 @@ def _put(connection: Connection, task: AuthoredTask, *, new: bool = False) -> bo
     add = insert_or(connection.dialect.name, AUTHORED).values(**asdict(task), head=head)
     key = ["name", "version"]
     if new:
-        return connection.execute(add.on_conflict_do_nothing(index_elements=key)).rowcount == 1
+        added = connection.execute(add.on_conflict_do_nothing(index_elements=key).returning(AUTHORED.c.name))
+        return added.first() is not None  # an INSERT's rowcount is not kept for every driver
     connection.execute(add.on_conflict_do_update(index_elements=key, set_={name: add.excluded[name] for name in _CHANGING}))
     return True
 
