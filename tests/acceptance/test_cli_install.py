@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import command_line
 import pytest
 from mcp import Client, StdioServerParameters
 
@@ -30,8 +31,7 @@ def ratchet(home: Path, tmp_path: Path) -> Run:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("RATCHET_", "XDG_", "CLAUDE_"))}
 
     def run(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "ratchet_mcp.cli.main", *map(str, arguments)]
-        return subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env={**kept, "HOME": str(home), **environment})
+        return command_line.ratchet(*arguments, cwd=tmp_path, env={**kept, "HOME": str(home), **environment})
 
     return run
 

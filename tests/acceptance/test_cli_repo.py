@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from command_line import ratchet
 from git_repositories import Repository
 from index_server import IndexServer, index_server, task_files
 
@@ -28,11 +27,6 @@ def server() -> Iterator[IndexServer]:
     with index_server() as running:
         running.add()
         yield running
-
-
-def ratchet(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "ratchet_mcp.cli.main", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60)
 
 
 def repo(*arguments: object, status: int = 0) -> Any:

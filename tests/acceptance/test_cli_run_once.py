@@ -6,17 +6,16 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from command_line import ratchet
 
-Run = Callable[..., subprocess.CompletedProcess[str]]
 COMMAND = [sys.executable, "-m", "ratchet_mcp.cli.main"]
 ANY = "true"
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("HOME", str(tmp_path))
     for name in ("XDG_DATA_HOME", "XDG_CONFIG_HOME"):
@@ -24,14 +23,6 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("RATCHET_STORE__URL", f"sqlite:///{tmp_path / 'store.db'}")
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-@pytest.fixture
-def ratchet(home: Path) -> Run:
-    def run(*arguments: object, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
-        return subprocess.run([*COMMAND, *map(str, arguments)], input=stdin, capture_output=True, text=True)
-
-    return run
 
 
 def make_task(folder: Path, code: str, *, input_schema: str = ANY, output_schema: str = ANY, **metadata: object) -> Path:
@@ -45,24 +36,25 @@ def make_task(folder: Path, code: str, *, input_schema: str = ANY, output_schema
     return path
 
 
-def test_stdout_is_only_the_output_and_the_log_goes_to_stderr(ratchet: Run, home: Path) -> None:
+def test_stdout_is_only_the_output_and_the_log_goes_to_stderr(home: Path) -> None:
     task = make_task(
         home, "(input) => { console.log('working'); console.error('hm'); reportProgress(0.5, 'half'); return { twice: input.n * 2 }; }"
     )
-    done = ratchet("run-once", "--from-fs", task, "--input-json", '{"n": 21}')
+    command = [*COMMAND, "run-once", "--from-fs", str(task), "--input-json", '{"n": 21}']
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0
     assert json.loads(done.stdout) == {"twice": 42}
     assert "[info] working\n[error] hm\n" in done.stderr
     assert "[progress] 0.5 half\n" in done.stderr
 
 
-def test_a_known_task_is_run_by_name(ratchet: Run) -> None:
+def test_a_known_task_is_run_by_name() -> None:
     done = ratchet("run-once", "--task", "text-statistics", "--input-json", '{"text": "One two three."}')
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["words"] == 3
 
 
-def test_the_input_comes_from_a_file_or_from_stdin_or_is_empty(ratchet: Run, home: Path) -> None:
+def test_the_input_comes_from_a_file_or_from_stdin_or_is_empty(home: Path) -> None:
     task = make_task(home, "(input) => input")
     (home / "in.json").write_text('\ufeff{"é": [1]}', encoding="utf-8")
     assert json.loads(ratchet("run-once", "--from-fs", task, "--input-file", home / "in.json").stdout) == {"é": [1]}
@@ -70,7 +62,7 @@ def test_the_input_comes_from_a_file_or_from_stdin_or_is_empty(ratchet: Run, hom
     assert json.loads(ratchet("run-once", "--from-fs", task).stdout) == {}
 
 
-def test_a_task_that_throws_shows_message_place_and_frame_on_stderr(ratchet: Run, home: Path) -> None:
+def test_a_task_that_throws_shows_message_place_and_frame_on_stderr(home: Path) -> None:
     task = make_task(home, "function main(input) {\n  const total = input.n;\n  throw new DataError('too few: ' + total);\n}\n")
     done = ratchet("run-once", "--from-fs", task, "--input-json", '{"n": 3}')
     assert (done.returncode, done.stdout) == (1, "")
@@ -80,7 +72,7 @@ def test_a_task_that_throws_shows_message_place_and_frame_on_stderr(ratchet: Run
     assert "> 3 |   throw new DataError" in done.stderr
 
 
-def test_input_that_breaks_the_schema_names_each_path_and_nothing_runs(ratchet: Run, home: Path) -> None:
+def test_input_that_breaks_the_schema_names_each_path_and_nothing_runs(home: Path) -> None:
     schema = '{"type": "object", "properties": {"n": {"type": "number"}}, "required": ["n", "m"]}'
     task = make_task(home, "() => { console.log('ran'); }", input_schema=schema)
     done = ratchet("run-once", "--from-fs", task, "--input-json", '{"n": "x"}')
@@ -91,7 +83,7 @@ def test_input_that_breaks_the_schema_names_each_path_and_nothing_runs(ratchet: 
     assert "[info] ran" not in done.stderr
 
 
-def test_output_that_breaks_its_schema_fails_the_run(ratchet: Run, home: Path) -> None:
+def test_output_that_breaks_its_schema_fails_the_run(home: Path) -> None:
     schema = '{"type": "object", "properties": {"n": {"type": "number"}}}'
     done = ratchet("run-once", "--from-fs", make_task(home, "() => ({ n: 'three' })", output_schema=schema))
     assert (done.returncode, done.stdout) == (1, "")
@@ -99,21 +91,21 @@ def test_output_that_breaks_its_schema_fails_the_run(ratchet: Run, home: Path) -
     assert "$.n" in done.stderr
 
 
-def test_a_timeout_given_on_the_command_line_kills(ratchet: Run, home: Path) -> None:
+def test_a_timeout_given_on_the_command_line_kills(home: Path) -> None:
     task = make_task(home, "() => { for (;;) {} }")
     done = ratchet("run-once", "--from-fs", task, "--timeout", "0.3")
     assert (done.returncode, done.stdout) == (1, "")
     assert "error[timeout]" in done.stderr
 
 
-def test_an_unknown_task_suggests_a_near_name(ratchet: Run) -> None:
+def test_an_unknown_task_suggests_a_near_name() -> None:
     done = ratchet("run-once", "--task", "text-statistic")
     assert (done.returncode, done.stdout) == (1, "")
     assert "error[task_not_found]" in done.stderr
     assert "text-statistics" in done.stderr
 
 
-def test_a_broken_task_lists_all_its_problems(ratchet: Run, home: Path) -> None:
+def test_a_broken_task_lists_all_its_problems(home: Path) -> None:
     task = make_task(home, "const x = ;\n", input_schema='{"type": "objekt"}', version="one")
     done = ratchet("run-once", "--from-fs", task)
     assert (done.returncode, done.stdout) == (1, "")
@@ -121,7 +113,7 @@ def test_a_broken_task_lists_all_its_problems(ratchet: Run, home: Path) -> None:
         assert words in done.stderr
 
 
-def test_json_prints_the_whole_record_of_a_success_and_of_a_failure(ratchet: Run, home: Path) -> None:
+def test_json_prints_the_whole_record_of_a_success_and_of_a_failure(home: Path) -> None:
     task = make_task(home, "(input) => { console.log('a'); if (input.fail) throw new Error('b'); return 1; }")
     good = json.loads(ratchet("run-once", "--from-fs", task, "--json").stdout)
     assert (good["status"], good["output"], good["origin"], good["task"], good["version"]) == ("completed", 1, "cli", "sample", "1.2.3")
@@ -134,7 +126,7 @@ def test_json_prints_the_whole_record_of_a_success_and_of_a_failure(ratchet: Run
     assert (refused.returncode, json.loads(refused.stdout)["error"]["code"]) == (1, "task_not_found")
 
 
-def test_each_run_is_recorded_with_the_origin_cli(ratchet: Run, home: Path) -> None:
+def test_each_run_is_recorded_with_the_origin_cli(home: Path) -> None:
     task = make_task(home, "() => 'kept'")
     ratchet("run-once", "--from-fs", task)
     database = sqlite3.connect(home / "store.db")

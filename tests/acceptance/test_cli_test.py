@@ -1,4 +1,4 @@
-"""`ratchet test`, in processes of its own."""
+"""`ratchet test`; in processes of its own where a signal or a terminal is in play."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+import command_line
 import pytest
 
 ROOT = Path(__file__).parents[2]
@@ -48,7 +49,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def ratchet() -> Run:
     def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-        return subprocess.run([*COMMAND, "test", *map(str, arguments)], capture_output=True, text=True, timeout=LIMIT_SECONDS)
+        return command_line.ratchet("test", *arguments)
 
     return run
 

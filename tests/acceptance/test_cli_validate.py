@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 import zipfile
 from pathlib import Path
 
 import pytest
+from command_line import ratchet
 
 ROOT = Path(__file__).parents[2]
 
@@ -18,8 +18,7 @@ def a_home_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def validate(path: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "ratchet_mcp.cli.main", "validate", "--from-fs", str(path), *options]
-    return subprocess.run(command, capture_output=True, text=True)
+    return ratchet("validate", "--from-fs", path, *options)
 
 
 def broken_task(folder: Path) -> Path:

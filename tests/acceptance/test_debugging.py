@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import anyio
+import command_line
 import pytest
 from jsonschema import Draft202012Validator
 from mcp import Client
-
-COMMAND = [sys.executable, "-m", "ratchet_mcp.cli.main", "debug"]
 
 
 async def debug(client: Client, **arguments: Any) -> dict[str, Any]:
@@ -75,7 +73,7 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 @pytest.fixture
 def ratchet(environment: dict[str, str], tmp_path: Path) -> Run:
     def run(*arguments: object) -> subprocess.CompletedProcess[str]:
-        return subprocess.run([*COMMAND, *map(str, arguments)], capture_output=True, text=True, env=environment, cwd=tmp_path)
+        return command_line.ratchet("debug", *arguments, env=environment, cwd=tmp_path)
 
     return run
 

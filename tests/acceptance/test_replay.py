@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import anyio
+import command_line
 import pytest
 from http_server import HttpServer, http_server, response
 from jsonschema import Draft202012Validator
@@ -59,8 +59,7 @@ def environment(tmp_path: Path, environment: dict[str, str]) -> dict[str, str]:
 @pytest.fixture
 def ratchet(tmp_path: Path, environment: dict[str, str]) -> Run:
     def run(*arguments: object) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "ratchet_mcp.cli.main", *map(str, arguments)]
-        return subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment)
+        return command_line.ratchet(*arguments, cwd=tmp_path, env=environment)
 
     return run
 

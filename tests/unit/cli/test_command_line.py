@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from command_line import ratchet
 from typer.testing import CliRunner
 
 from ratchet_mcp import __version__
@@ -20,7 +21,7 @@ ROOT = Path(__file__).parents[3]
 
 
 def run(*arguments: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "ratchet_mcp.cli.main", *arguments], capture_output=True, text=True, env=env)
+    return ratchet(*arguments, env=env)
 
 
 @pytest.fixture(autouse=True)
