@@ -327,7 +327,7 @@ async def _batches(catalog: Catalog, executions: Executions, store: Store, setti
 async def _catalog(settings: Settings) -> AsyncGenerator[Catalog]:
     from ratchet_mcp.registry.catalog import Catalog
 
-    catalog = Catalog(settings.registry, settings.limits)
+    catalog = Catalog(settings.registry, settings.limits, settings.network)
     await catalog.start()
     yield catalog
 

@@ -120,7 +120,7 @@ class Bundles:
             return await anyio.to_thread.run_sync(read_bundle, data, settings.limits)
         from ratchet_mcp.authoring.fetching import fetch
 
-        found, remote = await anyio.to_thread.run_sync(fetch, uri, settings.registry, abandon_on_cancel=True)
+        found, remote = await anyio.to_thread.run_sync(fetch, uri, settings.registry, settings.network, abandon_on_cancel=True)
         return await anyio.to_thread.run_sync(lambda: read_bundle(found, settings.limits, remote=remote))
 
 

@@ -9,16 +9,16 @@ from urllib.parse import unquote, urlsplit
 from ratchet_mcp.authoring.arrivals import MAX_DATA
 from ratchet_mcp.errors import InvalidArgument, SourceFailed
 from ratchet_mcp.registry.sources import path_of_uri
-from ratchet_mcp.settings import RegistrySettings
+from ratchet_mcp.settings import NetworkSettings, RegistrySettings
 
 _WEB = re.compile(r"https?://", re.IGNORECASE)
 _SETTING = "registry.import_from"
 
 
-def fetch(uri: str, settings: RegistrySettings) -> tuple[bytes, bool]:
+def fetch(uri: str, settings: RegistrySettings, network: NetworkSettings | None = None) -> tuple[bytes, bool]:
     """Return the bytes, and whether they came over a network. Raises `InvalidArgument` or `SourceFailed`."""
     if _WEB.match(uri):
-        return _from_web(uri, settings.import_from), True
+        return _from_web(uri, settings.import_from, network), True
     if "://" in uri and not uri.lower().startswith("file://"):
         raise InvalidArgument(
             f"{_scheme(uri)} is no address that can be imported from.", hint="Give an https:// address, or the data itself."
@@ -59,7 +59,7 @@ def _read(path: Path) -> bytes:
     return data
 
 
-def _from_web(uri: str, allowed: list[str]) -> bytes:
+def _from_web(uri: str, allowed: list[str], network: NetworkSettings | None) -> bytes:
     """Fetch over HTTP. Hosts in a private network are only asked when the settings name them."""
     from ratchet_mcp.registry.remote.addresses import Guard
     from ratchet_mcp.registry.remote.credentials import Credentials
@@ -81,7 +81,7 @@ def _from_web(uri: str, allowed: list[str]) -> bytes:
         )
     private = None if any(urlsplit(each).hostname for each in named) else False
     try:
-        fetcher = Fetcher(uri, HttpOptions(timeout_seconds=20, attempts=2), Guard(host, port, private=private), Credentials)
+        fetcher = Fetcher(uri, HttpOptions(timeout_seconds=20, attempts=2), Guard(host, port, private=private), Credentials, network)
         return fetcher.get(uri, max_bytes=MAX_DATA).body
     except FetchFailed as error:
         details = {"source": "import", "uri": shown}

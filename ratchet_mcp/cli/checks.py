@@ -148,7 +148,7 @@ async def _store(settings: Settings) -> Check:
 async def _catalog(settings: Settings) -> list[Check]:
     from ratchet_mcp.registry.catalog import Catalog
 
-    catalog = Catalog(settings.registry, settings.limits)
+    catalog = Catalog(settings.registry, settings.limits, settings.network)
     await catalog.start()
     total = catalog.find(limit=1).total
     checks = [Check("services", "tasks", "ok" if total else "note", f"{total} tasks")]

@@ -116,7 +116,7 @@ def _look(source: SourceSettings, settings: Settings, *, check: bool) -> int | N
     from ratchet_mcp.registry.sources import open_sources
 
     registry = settings.registry.model_copy(update={"sources": [source], "bundled": False})
-    opened, problems = open_sources(registry, settings.limits)
+    opened, problems = open_sources(registry, settings.limits, settings.network)
     if problems:
         raise problems[0].error
     if not check:

@@ -161,7 +161,7 @@ def opened(config: Path | None, profile: str | None) -> tuple[Settings, list[Sou
 
     settings = for_one_run(config, profile)
     configure(settings.logging)
-    sources, problems = open_sources(settings.registry, settings.limits)
+    sources, problems = open_sources(settings.registry, settings.limits, settings.network)
     return settings, sources, problems
 
 
@@ -184,7 +184,7 @@ async def catalog_of(settings: Settings, *, store: bool) -> AsyncGenerator[tuple
     """Open the catalog as a server would, with the database only when it is needed. Raises `StoreFailed`."""
     from ratchet_mcp.registry.catalog import Catalog
 
-    catalog = Catalog(settings.registry, settings.limits)
+    catalog = Catalog(settings.registry, settings.limits, settings.network)
     await catalog.start()
     if not store:
         yield catalog, None

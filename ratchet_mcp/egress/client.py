@@ -24,7 +24,7 @@ from ratchet_mcp.settings.network import NetworkSettings
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from ratchet_mcp.egress.budget import Budget
     from ratchet_mcp.egress.calls import HttpCall
@@ -59,17 +59,29 @@ class Incoming:
 
 
 class Client:
-    """The connections of all runs, in one pool for each reach: one that a task may not use is never handed to it."""
+    """The connections of all runs, in one pool for each reach: one that a task may not use is never handed to it.
 
-    def __init__(self, settings: NetworkSettings, resolver: Resolver, env: Mapping[str, str]) -> None:
+    `dialer` makes what connects for those who decide about addresses in another way, `tls` is whom they trust.
+    """
+
+    def __init__(
+        self,
+        settings: NetworkSettings,
+        resolver: Resolver,
+        env: Mapping[str, str],
+        *,
+        dialer: Callable[[Proxy | None], Dialer] | None = None,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self._settings, self._resolver, self._env = settings, resolver, env
+        self._make_dialer, self._given_tls = dialer, tls
         self._pools: dict[Reach, Connections] = {}
         self._places = Places(settings.connections)
         self._closed = False
 
     @cached_property
     def _tls(self) -> ssl.SSLContext:
-        return make_context(self._settings)
+        return self._given_tls or make_context(self._settings)
 
     @cached_property
     def _proxy(self) -> Proxy | None:
@@ -86,9 +98,13 @@ class Client:
         if self._closed:
             raise Unreachable("closed", "Ratchet is shutting down")
         if reach not in self._pools:
-            dialer = Dialer(self._resolver, reach, self._settings.connect_timeout_seconds, self._proxy)
-            self._pools[reach] = Connections(self._settings, dialer, self._tls, self._places)
+            self._pools[reach] = Connections(self._settings, self._dialer(reach), self._tls, self._places)
         return self._pools[reach]
+
+    def _dialer(self, reach: Reach) -> Dialer:
+        if self._make_dialer is not None:
+            return self._make_dialer(self._proxy)
+        return Dialer(self._resolver, reach, self._settings.connect_timeout_seconds, self._proxy)
 
     async def exchange(self, outgoing: Outgoing, reach: Reach, call: HttpCall, budget: Budget, *, follows: bool) -> Incoming:
         """Send one request and read its response. Raises `NetworkFailed`, `NetworkDenied` or `FetchLimit`.
@@ -148,7 +164,7 @@ class Client:
             return await _drain(response, exchange)
         claimed = incoming.header("content-length") or ""
         if claimed.isdecimal() and int(claimed[:20]) > maximum:
-            raise too_large(host, maximum)
+            raise too_large(host, maximum, int(claimed[:20]))
         decoder = Decoder(host, _joined(incoming, "content-encoding"), max_bytes=maximum, max_ratio=self._settings.decompression_ratio)
         pieces = 0
         async for chunk in response.pieces():

@@ -105,10 +105,10 @@ def _has_zlib_header(data: bytes) -> bool:
     return data[0] & 0x0F == 8 and (data[0] << 8 | data[1]) % 31 == 0
 
 
-def too_large(host: str, maximum: int) -> FetchLimit:
-    """Return the error for a body above the limit."""
+def too_large(host: str, maximum: int, claimed: int | None = None) -> FetchLimit:
+    """Return the error for a body above the limit; `claimed` is the size that its Content-Length says."""
     return FetchLimit(
         f"The response of {host} is larger than {maximum} bytes.",
         hint="Ask the server for less (a page, fewer fields), or raise network.response_bytes.",
-        details={"host": host, "limit": "response_bytes", "maximum": maximum},
+        details={"host": host, "limit": "response_bytes", "maximum": maximum, **({"claimed": claimed} if claimed is not None else {})},
     )

@@ -139,27 +139,34 @@ class Dialer(httpcore.AsyncNetworkBackend):
             return [host]
         else:
             addresses = await self._resolver.resolve(host, port)
-        self._check(host, addresses)
-        return addresses
+        return self.allowed(host, port, addresses)
 
-    def _check(self, host: str, addresses: list[str]) -> None:
-        """Refuse the host when any of its addresses is out of reach: an honest one does not mix."""
-        if self._reach == "any":
-            return
-        for address in addresses:
+    def allowed(self, host: str, port: int, addresses: list[str]) -> list[str]:
+        """Return the addresses that may be connected to. The host is refused when any is out of reach: an honest one does not mix."""
+        for address in addresses if self._reach != "any" else ():
             kind = "cloud metadata" if is_metadata(address) else why_not_public(address) if self._reach == "public" else None
             if kind is not None:
                 raise self._refused(host, address, kind)
+        return addresses
 
     async def _connect(self, host: str, address: str, port: int) -> Stream:
         if self._proxy is not None:
             return Stream(await self._proxy.tunnel(address, port), address)
+        return Stream(await self.connect(host, address, port), address)
+
+    @property
+    def may_be_this_machine(self) -> bool:
+        """Tell whether a connection may end where it began."""
+        return self._reach != "public"
+
+    async def connect(self, host: str, address: str, port: int) -> httpcore.AsyncNetworkStream:
+        """Connect to one address of a host that was checked. Raises `NetworkDenied` or errors of `httpcore`."""
         stream = await _TCP.connect_tcp(address, port)
-        if self._reach == "public" and _same_machine(stream):
+        if not self.may_be_this_machine and _same_machine(stream):
             with anyio.CancelScope(shield=True):
                 await stream.aclose()
             raise self._refused(host, address, "this machine itself")
-        return Stream(stream, address)
+        return stream
 
     @staticmethod
     def _refused(host: str, address: str, kind: str) -> NetworkDenied:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
@@ -25,9 +26,10 @@ class Resolver(Protocol):
 
 
 class SystemResolver:
-    """Asks the system, as every other program of the machine does (hosts file, DNS, …)."""
+    """Asks the system, as every other program of the machine does (hosts file, DNS, …). `ask` takes its place, for tests."""
 
-    def __init__(self) -> None:
+    def __init__(self, ask: Callable[[str, int], list[str]] = resolve) -> None:
+        self._ask = ask
         self._threads: ThreadPoolExecutor | None = None
 
     async def resolve(self, host: str, port: int) -> list[str]:
@@ -35,7 +37,7 @@ class SystemResolver:
         if self._threads is None:
             self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="ratchet-dns")
         try:
-            found = await asyncio.get_running_loop().run_in_executor(self._threads, resolve, host, port)
+            found = await asyncio.get_running_loop().run_in_executor(self._threads, self._ask, host, port)
         except (OSError, UnicodeError) as error:
             told = getattr(error, "strerror", None) or "it is no name that DNS can hold"
             raise Unreachable("dns", f"The name {host} was not found ({told})") from None

@@ -14,6 +14,7 @@ from ratchet_mcp.egress.policy import PolicySource
 from ratchet_mcp.egress.redaction import Redactor
 from ratchet_mcp.egress.run import RunNetwork, Services
 from ratchet_mcp.egress.secrets import RunSecrets, SecretStore
+from ratchet_mcp.egress.urls import read_url
 from ratchet_mcp.settings.network import NetworkSettings
 
 if TYPE_CHECKING:
@@ -54,6 +55,10 @@ class Egress:
     def secrets_for(self, task: Task | None, nonce: str | None = None) -> RunSecrets:
         """Return the secrets of one run of a task; a replay gives the `nonce` of the recording."""
         return RunSecrets(self._secrets, task, nonce)
+
+    def secret(self, name: str, url: str) -> str:
+        """Return the value of a secret, to sign with it what goes to a URL. Raises `SecretMissing` when it is not bound to its host."""
+        return self._secrets.value(name, None, read_url(url))
 
     def recorder(self) -> Recorder:
         """Return a recorder for one run."""
@@ -103,11 +108,12 @@ class Egress:
         max_response_bytes: int,
         who: str = "The request",
         allow: Sequence[str] | None = None,
+        secrets: RunSecrets | None = None,
     ) -> FetchResponse:
         """Send one request of Ratchet itself, such as a webhook, under the rules that hold for tasks. Raises subclasses of `NetworkError`.
 
         The policy of the settings decides about the URL and about each redirect; `allow`, written like network.allow, narrows it, and `who`
-        is what refusals call the sender. It is tried once and never answered from the cache: repeating is up to the caller, who counts.
+        is what refusals call the sender; handles of `secrets` in headers are filled in for the hosts that they are bound to. It is tried once and never answered from the cache: repeating is up to the caller, who counts.
         The call is logged, without what `network.redact_*` names.
         """
         limits = {
@@ -120,7 +126,7 @@ class Egress:
         run = RunNetwork(
             self._services,
             self._policies.of_caller(who, allow),
-            self.secrets_for(None),
+            secrets or self.secrets_for(None),
             settings=self.settings.model_copy(update=limits),
             on_close=self._forget,
         )

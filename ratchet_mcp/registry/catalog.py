@@ -26,7 +26,7 @@ from ratchet_mcp.registry.scans import Scan
 from ratchet_mcp.registry.selection import choose
 from ratchet_mcp.registry.source import Found, Source, TaskProblem
 from ratchet_mcp.registry.sources import BUNDLED, open_sources
-from ratchet_mcp.settings import Limits, RegistrySettings
+from ratchet_mcp.settings import Limits, NetworkSettings, RegistrySettings
 from ratchet_mcp.tasks.definition import Task
 
 if TYPE_CHECKING:
@@ -39,8 +39,8 @@ __all__ = ["Catalog", "Changes", "TaskPage", "TaskProblem", "TaskSummary"]
 class Catalog:
     """All tasks of all sources. Listings come from memory; a task is loaded and checked when it is first resolved."""
 
-    def __init__(self, settings: RegistrySettings, limits: Limits) -> None:
-        self.settings = settings
+    def __init__(self, settings: RegistrySettings, limits: Limits, network: NetworkSettings | None = None) -> None:
+        self.settings, self._network = settings, network
         self.ledger = Ledger()
         self.seen: dict[str, int] | None = None
         """The store's revisions that the catalog has taken up."""
@@ -61,7 +61,7 @@ class Catalog:
 
     async def start(self) -> None:
         """Scan what is here of all sources, in a thread. What cannot be read becomes one of `problems`; nothing is raised for it."""
-        sources, self._unopened = await anyio.to_thread.run_sync(open_sources, self.settings, self._limits)
+        sources, self._unopened = await anyio.to_thread.run_sync(open_sources, self.settings, self._limits, self._network)
         self._scans = [Scan(source) for source in sources]
         await self.reload()
 

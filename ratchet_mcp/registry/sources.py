@@ -13,7 +13,7 @@ from ratchet_mcp.registry.bundled import bundled_path
 from ratchet_mcp.registry.folders import DEFAULT_DEPTH, MAX_DEPTH, FolderSource
 from ratchet_mcp.registry.remote.uris import mask
 from ratchet_mcp.registry.source import Source, TaskProblem
-from ratchet_mcp.settings import Limits, RegistrySettings, SourceSettings
+from ratchet_mcp.settings import Limits, NetworkSettings, RegistrySettings, SourceSettings
 
 BUNDLED, DATABASE = "bundled", "database"
 """Names of the sources that need no settings."""
@@ -21,7 +21,9 @@ _SCHEME = re.compile(r"([a-z][a-z0-9+.-]+)://", re.IGNORECASE)
 _LOCAL_KEYS = frozenset({"depth"})
 
 
-def open_sources(settings: RegistrySettings, limits: Limits) -> tuple[list[Source], list[TaskProblem]]:
+def open_sources(
+    settings: RegistrySettings, limits: Limits, network: NetworkSettings | None = None
+) -> tuple[list[Source], list[TaskProblem]]:
     """Return the sources of the settings, then the bundled tasks. Nothing is read and no network is used yet.
 
     A source that cannot be opened is a problem; the others stay.
@@ -32,7 +34,7 @@ def open_sources(settings: RegistrySettings, limits: Limits) -> tuple[list[Sourc
         try:
             if each.name in (BUNDLED, DATABASE) or each.name in {source.name for source in sources}:
                 raise failed(each, f"the name {each.name} is taken; give each source a name of its own")
-            sources.append(_open(each, settings, limits))
+            sources.append(_open(each, settings, limits, network))
         except RatchetError as error:
             problems.append(TaskProblem(each.name, shown_uri(each.uri), error))
         except Exception as error:
@@ -46,11 +48,11 @@ def open_sources(settings: RegistrySettings, limits: Limits) -> tuple[list[Sourc
     return sources, problems
 
 
-def _open(settings: SourceSettings, registry: RegistrySettings, limits: Limits) -> Source:
+def _open(settings: SourceSettings, registry: RegistrySettings, limits: Limits, network: NetworkSettings | None) -> Source:
     if is_remote(settings.uri):
         from ratchet_mcp.registry.remote import open_remote
 
-        return open_remote(settings, registry, limits)
+        return open_remote(settings, registry, limits, network)
     unknown = settings.config.keys() - _LOCAL_KEYS
     if unknown:
         raise failed(settings, f"config.{min(unknown)[:80]} is not an option of a folder or ZIP; depth is")

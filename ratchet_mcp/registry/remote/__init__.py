@@ -8,13 +8,16 @@ from ratchet_mcp.registry.remote.uris import is_remote, mask
 
 if TYPE_CHECKING:
     from ratchet_mcp.registry.source import Source
-    from ratchet_mcp.settings import Limits, RegistrySettings, SourceSettings
+    from ratchet_mcp.settings import Limits, NetworkSettings, RegistrySettings, SourceSettings
 
 __all__ = ["is_remote", "mask", "open_remote"]
 
 
-def open_remote(source: SourceSettings, registry: RegistrySettings, limits: Limits) -> Source:
-    """Make the source that a remote URI means, without going to the network. Raises `SettingsInvalid` for a wrong URI or option."""
+def open_remote(source: SourceSettings, registry: RegistrySettings, limits: Limits, network: NetworkSettings | None = None) -> Source:
+    """Make the source that a remote URI means, without going to the network. Raises `SettingsInvalid` for a wrong URI or option.
+
+    An HTTP index is reached as tasks reach their services: `network` names proxy and trust store. Git has its own ways.
+    """
     from ratchet_mcp.registry.remote.cache import cache_folder
     from ratchet_mcp.registry.remote.options import GitOptions, HttpOptions, read_options
     from ratchet_mcp.registry.remote.uris import parse
@@ -24,7 +27,7 @@ def open_remote(source: SourceSettings, registry: RegistrySettings, limits: Limi
     if uri.kind == "http":
         from ratchet_mcp.registry.remote.http_index import HttpIndexSource
 
-        return HttpIndexSource(source.name, uri, read_options(HttpOptions, source), folder, registry.cache_mb << 20)
+        return HttpIndexSource(source.name, uri, read_options(HttpOptions, source), folder, registry.cache_mb << 20, network=network)
     from ratchet_mcp.registry.remote.git_source import GitSource
 
     return GitSource(source.name, uri, read_options(GitOptions, source), folder)

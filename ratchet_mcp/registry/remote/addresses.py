@@ -1,76 +1,50 @@
 """To which addresses a source may connect. The address that is checked is the one that is connected to, so DNS cannot rebind it.
 
-Which addresses are public is decided where it is decided for tasks: in `egress.addresses`.
+Which addresses are public is decided where it is decided for tasks: in `egress.addresses`. Connections are those of `egress` too.
 """
 
 from __future__ import annotations
 
-import ssl
-import time
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Awaitable, Callable
 
 import httpcore
 
 from ratchet_mcp.egress.addresses import AddressRefused, is_metadata, is_public, resolve
+from ratchet_mcp.egress.dialing import Dialer, Proxy
+from ratchet_mcp.egress.resolver import Resolver, SystemResolver
 
-__all__ = ["AddressRefused", "Guard", "Resolve", "TimedStream", "is_public", "resolve"]
+__all__ = ["AddressRefused", "Connect", "Guard", "GuardedDialer", "Resolve", "is_public", "resolve"]
 
 Resolve = Callable[[str, int], list[str]]
+Connect = Callable[[str, int], Awaitable[httpcore.AsyncNetworkStream]]
 
 
-class Guard(httpcore.NetworkBackend):
-    """Connects for one source: to public addresses, or, when its own host is private, to that host only.
+class Guard:
+    """Decides for one source: public addresses only, or, when its own host is private, that host only.
 
-    `private` is None until the source's own host was first asked; what it was then stays so, and can be kept by the caller. `connect`
-    opens a stream to an IP address.
+    `private` is None until the source's own host was first asked; what it was then stays so, and can be kept by the caller. `resolve` and
+    `connect` take the place of the system's, for tests.
     """
 
-    def __init__(
-        self,
-        host: str,
-        port: int,
-        *,
-        private: bool | None,
-        resolve: Resolve = resolve,
-        connect: Callable[..., httpcore.NetworkStream] | None = None,
-    ) -> None:
+    def __init__(self, host: str, port: int, *, private: bool | None, resolve: Resolve = resolve, connect: Connect | None = None) -> None:
         self.private = private
         self._home = (host.lower(), port)
-        self._resolve = resolve
-        self._connect = connect or httpcore.SyncBackend().connect_tcp
+        self._resolve, self._connect = resolve, connect
 
-    def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
-    ) -> httpcore.NetworkStream:
-        """Connect to the first allowed address that answers. Raises `AddressRefused`, `httpcore.ConnectError` or `ConnectTimeout`."""
-        try:
-            addresses = self._resolve(host, port)
-        except (OSError, UnicodeError) as error:
-            raise httpcore.ConnectError(f"the host {host} has no address ({getattr(error, 'strerror', None) or error})") from None
-        deadline = time.monotonic() + (timeout if timeout is not None else 60.0)
-        failure: Exception = httpcore.ConnectError(f"the host {host} has no address")
-        for address in self._allowed(host, port, addresses):
-            remaining = deadline - time.monotonic()
-            if remaining <= 0:
-                raise httpcore.ConnectTimeout(f"{host} did not answer in time")
-            try:
-                return TimedStream(self._connect(address, port, timeout=remaining, socket_options=socket_options), deadline)
-            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
-                failure = error
-        raise failure
+    def resolver(self) -> Resolver:
+        """Return what finds addresses."""
+        return SystemResolver(self._resolve)
+
+    def dialer(self, proxy: Proxy | None, seconds: float) -> Dialer:
+        """Return what connects where this guard allows it."""
+        return GuardedDialer(self, self.resolver(), seconds, proxy, self._connect)
 
     def is_home(self, host: str, port: int) -> bool:
         """Tell whether this is the source's own host; moving up from port 80 to 443 stays there."""
         home_host, home_port = self._home
         return host.lower() == home_host and (port == home_port or (home_port == 80 and port == 443))
 
-    def _allowed(self, host: str, port: int, addresses: list[str]) -> list[str]:
+    def allowed(self, host: str, port: int, addresses: list[str]) -> list[str]:
         """Return the addresses if the source may connect to them; one that it may not keeps it away from all. Raises `AddressRefused`."""
         inner = [address for address in addresses if not is_public(address)]
         shown = ", ".join(inner[:4])
@@ -98,36 +72,24 @@ class Guard(httpcore.NetworkBackend):
         return True
 
 
-class TimedStream(httpcore.NetworkStream):
-    """A connection whose every wait ends at one deadline, so that a server that trickles bytes gains nothing."""
+class GuardedDialer(Dialer):
+    """Connects where a guard allows it, and not through `egress.policy`: the address of a source comes from whoever runs the server."""
 
-    def __init__(self, inner: httpcore.NetworkStream, deadline: float) -> None:
-        self._inner, self._deadline = inner, deadline
+    def __init__(self, guard: Guard, resolver: Resolver, seconds: float, proxy: Proxy | None, connect: Connect | None) -> None:
+        super().__init__(resolver, "public", seconds, proxy)
+        self._guard, self._given = guard, connect
 
-    def _left(self, timeout: float | None) -> float:
-        left = self._deadline - time.monotonic()
-        if left <= 0:
-            raise httpcore.ReadTimeout("the answer took too long")
-        return left if timeout is None else min(left, timeout)
+    def allowed(self, host: str, port: int, addresses: list[str]) -> list[str]:
+        """Return the addresses that the guard lets through. Raises `AddressRefused`."""
+        return self._guard.allowed(host, port, addresses)
 
-    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        """Read, at the longest until the deadline."""
-        return self._inner.read(max_bytes, self._left(timeout))
+    async def connect(self, host: str, address: str, port: int) -> httpcore.AsyncNetworkStream:
+        """Connect to an address that was let through."""
+        if self._given is not None:
+            return await self._given(address, port)
+        return await super().connect(host, address, port)
 
-    def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        """Write, at the longest until the deadline."""
-        self._inner.write(buffer, self._left(timeout))
-
-    def close(self) -> None:
-        """Close the connection."""
-        self._inner.close()
-
-    def start_tls(
-        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
-    ) -> httpcore.NetworkStream:
-        """Start TLS on the connection; the certificate is checked against the name of the host, not its address."""
-        return TimedStream(self._inner.start_tls(ssl_context, server_hostname, self._left(timeout)), self._deadline)
-
-    def get_extra_info(self, info: str) -> Any:
-        """Return what the connection knows of itself."""
-        return self._inner.get_extra_info(info)
+    @property
+    def may_be_this_machine(self) -> bool:
+        """Tell whether a connection may end where it began: a source in a private network may well be this machine."""
+        return bool(self._guard.private)

@@ -10,19 +10,26 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from functools import cached_property
 
-import httpcore
 import httpx
 import stamina
 
-from ratchet_mcp import __version__
+from ratchet_mcp.egress.blocking import exchange
+from ratchet_mcp.egress.calls import HttpCall
+from ratchet_mcp.egress.messages import Headers
+from ratchet_mcp.egress.preparing import Outgoing
+from ratchet_mcp.egress.tls import make_context
+from ratchet_mcp.egress.urls import read_url
+from ratchet_mcp.errors import FetchLimit, NetworkDenied, NetworkError, SettingsInvalid
 from ratchet_mcp.registry.remote.addresses import AddressRefused, Guard
 from ratchet_mcp.registry.remote.credentials import Credentials
 from ratchet_mcp.registry.remote.options import HttpOptions
 from ratchet_mcp.registry.remote.uris import mask
+from ratchet_mcp.settings.network import NetworkSettings
 
 MAX_REDIRECTS = 5
-_REDIRECTS = (301, 302, 303, 307, 308)
 _AGAIN = (408, 425, 429, 500, 502, 503, 504)
+_LASTING = ("tls", "proxy")
+"""Failures that another try would meet again."""
 _LONGEST_PAUSE = 10.0
 _PORTS = {"http": 80, "https": 443}
 
@@ -45,10 +52,17 @@ class Answer:
 
 
 class Fetcher:
-    """Fetches what belongs to one source, whose own address is `home`."""
+    """Fetches what belongs to one source, whose own address is `home`. Proxy, trust store and limits are those of `network`."""
 
-    def __init__(self, home: str, options: HttpOptions, guard: Guard, credentials: Callable[[], Credentials]) -> None:
-        self._home = httpx.URL(home)
+    def __init__(
+        self,
+        home: str,
+        options: HttpOptions,
+        guard: Guard,
+        credentials: Callable[[], Credentials],
+        network: NetworkSettings | None = None,
+    ) -> None:
+        self._home, self._network = httpx.URL(home), network or NetworkSettings()
         self._options, self.guard, self._credentials = options, guard, credentials
 
     @cached_property
@@ -56,9 +70,11 @@ class Fetcher:
         try:
             if self._options.ca_file is not None:
                 return ssl.create_default_context(cafile=self._options.ca_file)
-            return httpx.create_ssl_context()
+            return make_context(self._network)
         except (OSError, ssl.SSLError) as error:
             raise FetchFailed(f"the certificates of {self._options.ca_file} cannot be read: {error}") from None
+        except SettingsInvalid as error:
+            raise FetchFailed(error.message.rstrip("."), hint=error.hint) from None
 
     def get(self, url: str, *, max_bytes: int, headers: Mapping[str, str] | None = None) -> Answer:
         """Return the answer to a GET; tried again with growing pauses while that may help. Raises `FetchFailed`."""
@@ -98,57 +114,57 @@ class Fetcher:
 
     def _ask(self, url: httpx.URL, max_bytes: int, headers: Mapping[str, str], deadline: float) -> Answer | str:
         """Return the answer, or where the server says to look instead."""
-        left = max(0.001, deadline - time.monotonic())
         where = mask(str(url))
-        target = httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path)
-        limits = {"timeout": {"connect": left, "read": left, "write": left, "pool": left}}
-        sent = self._headers(url, headers)
+        call = HttpCall(1, "GET", where)
+        left = max(0.001, deadline - time.monotonic())
+        limits = {"response_bytes": max_bytes, "total_down_bytes": max_bytes, "connect_timeout_seconds": left, "idle_connections": 0}
         try:
-            with (
-                httpcore.ConnectionPool(ssl_context=self._tls, network_backend=self.guard, max_connections=1) as pool,
-                pool.stream("GET", target, headers=sent, extensions=limits) as response,
-            ):
-                return self._read(where, response, max_bytes)
+            outgoing = Outgoing(read_url(str(url)), "GET", self._headers(url, headers), None)
+            incoming = exchange(
+                outgoing,
+                call,
+                self._network.model_copy(update=limits),
+                resolver=self.guard.resolver(),
+                dialer=lambda proxy: self.guard.dialer(proxy, left),
+                tls=self._tls,
+                seconds=left,
+            )
         except AddressRefused as error:
             raise FetchFailed(f"{where} was not fetched: {error}") from None
-        except httpcore.TimeoutException:
+        except NetworkDenied as error:
+            raise FetchFailed(f"{where} was not fetched: {error.message.rstrip('.')}") from None
+        except TimeoutError:
             raise FetchFailed(f"{where} did not answer within {self._options.timeout_seconds:g} seconds", again=True) from None
-        except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.ProxyError) as error:
-            again = not isinstance(error.__cause__ or error.__context__, ssl.SSLCertVerificationError)
-            raise FetchFailed(f"{where} does not answer: {_plain(str(error)) or type(error).__name__}", again=again) from None
+        except FetchLimit as error:
+            self._check_status(where, call.status or 200, httpx.Headers())
+            raise FetchFailed(f"{where} {_excess(error, max_bytes)}") from None
+        except NetworkError as error:
+            reason = error.details.get("reason")
+            if reason == "encoding":
+                raise FetchFailed(f"{where} is sent in an encoding that nobody asked for") from None
+            raise FetchFailed(f"{where} does not answer: {_plain(error.message).rstrip('.')}", again=reason not in _LASTING) from None
+        if incoming.leads_to is not None:
+            return incoming.leads_to
+        answered = httpx.Headers(list(incoming.headers))
+        self._check_status(where, incoming.status, answered)
+        encoding = answered.get("content-encoding", "identity").lower()
+        if encoding != "identity":
+            raise FetchFailed(f"{where} is sent in an encoding that nobody asked for")
+        return Answer(incoming.status, answered, incoming.body)
 
-    def _headers(self, url: httpx.URL, further: Mapping[str, str]) -> list[tuple[str, str]]:
-        host = url.netloc.decode("ascii")
-        headers = [("Host", host), ("User-Agent", f"ratchet/{__version__}"), ("Accept", "*/*"), ("Accept-Encoding", "identity")]
-        headers += further.items()
-        if _origin(url) == _origin(self._home):
-            secret = self._credentials().header(self._options.header)
-            headers += [secret] if secret else []
-        return headers
-
-    def _read(self, where: str, response: httpcore.Response, max_bytes: int) -> Answer | str:
-        headers = httpx.Headers(response.headers)
-        status = response.status
-        if status in _REDIRECTS and "location" in headers:
-            return headers["location"]
+    @staticmethod
+    def _check_status(where: str, status: int, headers: httpx.Headers) -> None:
         if status in _AGAIN:
             raise FetchFailed(f"{where} answered with status {status}", again=True, pause=_retry_after(headers))
-        if status == 304:
-            return Answer(status, headers, b"")
-        if status != 200:
+        if status not in (200, 304):
             raise FetchFailed(f"{where} answered with status {status}", hint=_HINTS.get(status))
-        encoding = headers.get("content-encoding", "identity").lower()
-        if encoding != "identity":
-            raise FetchFailed(f"{where} is sent in the encoding {_plain(encoding)[:40]}, which nobody asked for")
-        claimed = headers.get("content-length", "")
-        if claimed.isdecimal() and int(claimed[:20]) > max_bytes:
-            raise FetchFailed(f"{where} is {int(claimed[:20])} bytes large, and at most {max_bytes} are taken")
-        body = bytearray()
-        for chunk in response.iter_stream():
-            body += chunk
-            if len(body) > max_bytes:
-                raise FetchFailed(f"{where} is larger than {max_bytes} bytes")
-        return Answer(status, headers, bytes(body))
+
+    def _headers(self, url: httpx.URL, further: Mapping[str, str]) -> Headers:
+        headers = [("Accept-Encoding", "identity"), *further.items()]
+        if read_url(str(url)).origin == read_url(str(self._home)).origin:
+            secret = self._credentials().header(self._options.header)
+            headers += [secret] if secret else []
+        return tuple(headers)
 
 
 _HINTS = {
@@ -165,6 +181,14 @@ def _pause(error: Exception) -> bool | float:
     return True if error.pause is None else min(error.pause, _LONGEST_PAUSE)
 
 
+def _excess(error: FetchLimit, max_bytes: int) -> str:
+    if error.details.get("limit") != "response_bytes":
+        return f"cannot be read: {_plain(error.message).rstrip('.')}"
+    if (claimed := error.details.get("claimed")) is not None:
+        return f"is {claimed} bytes large, and at most {max_bytes} are taken"
+    return f"is larger than {max_bytes} bytes"
+
+
 def _retry_after(headers: httpx.Headers) -> float | None:
     value = headers.get("retry-after", "")
     if value.isdecimal():
@@ -173,10 +197,6 @@ def _retry_after(headers: httpx.Headers) -> float | None:
         return max(0.0, parsedate_to_datetime(value).timestamp() - time.time()) if value else None
     except (ValueError, TypeError, OverflowError):
         return None
-
-
-def _origin(url: httpx.URL) -> tuple[str, str, int]:
-    return url.scheme, url.host, url.port or _PORTS.get(url.scheme, 0)
 
 
 def _plain(text: str) -> str:

@@ -15,7 +15,7 @@ import httpx
 from ratchet_mcp.errors import SourceFailed
 from ratchet_mcp.registry.archives import Archive
 from ratchet_mcp.registry.remote import addresses
-from ratchet_mcp.registry.remote.addresses import Guard, Resolve
+from ratchet_mcp.registry.remote.addresses import Connect, Guard, Resolve
 from ratchet_mcp.registry.remote.cache import Document, ZipCache, key_of
 from ratchet_mcp.registry.remote.credentials import Credentials, CredentialsMissing, read_credentials
 from ratchet_mcp.registry.remote.failures import source_failed
@@ -24,7 +24,7 @@ from ratchet_mcp.registry.remote.index_format import BadEntry, IndexEntry, Index
 from ratchet_mcp.registry.remote.options import HttpOptions
 from ratchet_mcp.registry.remote.uris import RemoteUri, mask
 from ratchet_mcp.registry.source import Found, TaskProblem
-from ratchet_mcp.settings import Limits
+from ratchet_mcp.settings import Limits, NetworkSettings
 from ratchet_mcp.tasks.definition import Task
 from ratchet_mcp.tasks.files import TaskFiles, read_zip
 from ratchet_mcp.tasks.loading import load_files
@@ -65,8 +65,9 @@ class HttpIndexSource:
         cache: Path,
         max_cache_bytes: int,
         *,
+        network: NetworkSettings | None = None,
         resolve: Resolve = addresses.resolve,
-        connect: Callable[..., Any] | None = None,
+        connect: Connect | None = None,
     ) -> None:
         self.name, self.uri = name, uri.shown
         self.refresh_seconds = options.refresh_seconds
@@ -80,7 +81,7 @@ class HttpIndexSource:
         private = options.private if options.private is not None else known if isinstance(known, bool) else None
         port = self._url.port or (443 if self._url.scheme == "https" else 80)
         self._guard = Guard(self._url.host, port, private=private, resolve=resolve, connect=connect)
-        self._fetcher = Fetcher(uri.url, options, self._guard, self._credentials)
+        self._fetcher = Fetcher(uri.url, options, self._guard, self._credentials, network)
 
     def watched(self) -> Path | None:
         """Return None: there is nothing on disk to watch."""

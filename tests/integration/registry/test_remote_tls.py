@@ -17,7 +17,7 @@ from remote_scans import LIMITS
 from ratchet_mcp.errors import SourceFailed
 from ratchet_mcp.registry.remote import open_remote
 from ratchet_mcp.registry.source import Found, Source
-from ratchet_mcp.settings import RegistrySettings, SourceSettings
+from ratchet_mcp.settings import NetworkSettings, RegistrySettings, SourceSettings
 
 SECRET = "s3cret-t0ken"
 pytestmark = pytest.mark.usefixtures("no_pauses")
@@ -54,7 +54,7 @@ def test_an_index_is_read_when_its_certificate_is_trusted(
 
 
 def test_an_index_with_an_unknown_certificate_is_refused(server: IndexServer, opened: Callable[..., Source]) -> None:
-    with pytest.raises(SourceFailed, match="certificate verify failed"):
+    with pytest.raises(SourceFailed, match=r"certificate of .* is not trusted"):
         opened(server.index_url).refresh()
     assert not server.requests
 
@@ -105,3 +105,15 @@ def test_git_does_not_follow_redirects(server: IndexServer, opened: Callable[...
             opened(f"git+{server.url}/tasks.git", ca_file=str(certificate[0]), attempts=1).refresh()
         assert not elsewhere.requests
     assert server.requests
+
+
+def test_an_index_is_reached_as_tasks_reach_their_services(server: IndexServer, certificate: tuple[Path, Path], tmp_path: Path) -> None:
+    from http_server import proxy_server
+
+    server.add()
+    with proxy_server(server.port) as proxy:
+        network = NetworkSettings(proxy=proxy.url, ca_file=certificate[0], user_agent="ours/1")
+        registry = RegistrySettings(cache_folder=tmp_path / "cache")
+        assert open_remote(SourceSettings(name="tls", uri=server.index_url), registry, LIMITS, network).refresh()
+    assert proxy.asked[0].startswith(f"CONNECT 127.0.0.1:{server.port} ")
+    assert server.requests[0].headers["user-agent"] == "ours/1"

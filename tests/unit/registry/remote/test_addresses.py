@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import httpcore
 import pytest
 
@@ -54,6 +52,10 @@ def test_addresses_of_the_internet(address: str) -> None:
     assert is_public(address)
 
 
+async def dial(guard: Guard, host: str, port: int) -> None:
+    await guard.dialer(None, 5.0).connect_tcp(host, port)
+
+
 class Net:
     """A network of names, which notes where was connected to."""
 
@@ -64,38 +66,38 @@ class Net:
     def resolve(self, host: str, port: int) -> list[str]:
         return self.names.get(host, [host])
 
-    def connect(self, host: str, port: int, **_: Any) -> httpcore.NetworkStream:
-        self.connected.append(host)
-        return httpcore.MockStream([])
+    async def connect(self, address: str, port: int) -> httpcore.AsyncNetworkStream:
+        self.connected.append(address)
+        return httpcore.AsyncMockStream([])
 
     def guard(self, host: str, port: int = 443, private: bool | None = None) -> Guard:
         return Guard(host, port, private=private, resolve=self.resolve, connect=self.connect)
 
 
-def test_the_address_that_was_checked_is_the_one_that_is_connected_to() -> None:
+async def test_the_address_that_was_checked_is_the_one_that_is_connected_to() -> None:
     net = Net(example_com=[PUBLIC])
-    net.guard("example.com").connect_tcp("example.com", 443)
+    await dial(net.guard("example.com"), "example.com", 443)
     assert net.connected == [PUBLIC]
 
 
-def test_a_name_that_turns_from_public_to_private_is_refused() -> None:
+async def test_a_name_that_turns_from_public_to_private_is_refused() -> None:
     net = Net(example_com=[PUBLIC])
     guard = net.guard("example.com")
-    guard.connect_tcp("example.com", 443)
+    await dial(guard, "example.com", 443)
     net.names["example.com"] = ["127.0.0.1"]
     with pytest.raises(AddressRefused, match=r"config\.private"):
-        guard.connect_tcp("example.com", 443)
+        await dial(guard, "example.com", 443)
     assert net.connected == [PUBLIC]
 
 
-def test_one_private_address_keeps_a_source_away_from_the_host() -> None:
+async def test_one_private_address_keeps_a_source_away_from_the_host() -> None:
     net = Net(example_com=[PUBLIC], mixed_example=[PUBLIC, "127.0.0.1"])
     guard = net.guard("example.com")
-    guard.connect_tcp("example.com", 443)
+    await dial(guard, "example.com", 443)
     net.names["example.com"] = [PUBLIC, "10.0.0.1"]
     for host in ("example.com", "mixed.example"):
         with pytest.raises(AddressRefused, match="private"):
-            guard.connect_tcp(host, 443)
+            await dial(guard, host, 443)
     assert net.connected == [PUBLIC]
 
 
@@ -104,48 +106,48 @@ def test_sources_and_tasks_share_one_guard() -> None:
     assert AddressRefused is egress.AddressRefused
 
 
-def test_a_private_name_never_leads_to_cloud_metadata() -> None:
+async def test_a_private_name_never_leads_to_cloud_metadata() -> None:
     net = Net(index_example=["10.0.0.7"])
     guard = net.guard("index.example", private=True)
-    guard.connect_tcp("index.example", 443)
+    await dial(guard, "index.example", 443)
     net.names["index.example"] = ["169.254.169.254"]
     with pytest.raises(AddressRefused, match="metadata"):
-        guard.connect_tcp("index.example", 443)
+        await dial(guard, "index.example", 443)
     assert net.connected == ["10.0.0.7"]
 
 
 @pytest.mark.parametrize("target", ["127.0.0.1", "169.254.169.254", "inside.example.com", "0x7f.1", "::1"])
-def test_a_public_source_never_leads_to_a_private_address(target: str) -> None:
+async def test_a_public_source_never_leads_to_a_private_address(target: str) -> None:
     net = Net(example_com=[PUBLIC], inside_example_com=["10.0.0.7"])
     net.names["0x7f.1"] = ["127.0.0.1"]
     guard = net.guard("example.com")
-    guard.connect_tcp("example.com", 443)
+    await dial(guard, "example.com", 443)
     with pytest.raises(AddressRefused, match="private"):
-        guard.connect_tcp(target, 443)
+        await dial(guard, target, 443)
 
 
-def test_a_private_source_stays_on_its_own_host_and_port() -> None:
+async def test_a_private_source_stays_on_its_own_host_and_port() -> None:
     net = Net(elsewhere_example=[PUBLIC], localhost=["127.0.0.1"])
     guard = net.guard("127.0.0.1", 8080)
-    guard.connect_tcp("127.0.0.1", 8080)
+    await dial(guard, "127.0.0.1", 8080)
     for host, port in (("127.0.0.1", 9200), ("127.0.0.2", 8080), ("localhost", 8080), ("10.0.0.1", 8080), ("elsewhere.example", 443)):
         with pytest.raises(AddressRefused, match="own host"):
-            guard.connect_tcp(host, port)
+            await dial(guard, host, port)
     assert net.connected == ["127.0.0.1"]
 
 
-def test_a_source_that_may_not_be_private_is_refused_at_once() -> None:
+async def test_a_source_that_may_not_be_private_is_refused_at_once() -> None:
     with pytest.raises(AddressRefused):
-        Net().guard("127.0.0.1", 80, private=False).connect_tcp("127.0.0.1", 80)
+        await dial(Net().guard("127.0.0.1", 80, private=False), "127.0.0.1", 80)
 
 
-def test_the_next_address_is_tried_when_one_does_not_answer() -> None:
+async def test_the_next_address_is_tried_when_one_does_not_answer() -> None:
     net = Net(example_com=["2606:2800:220:1::1", PUBLIC])
 
-    def connect(host: str, port: int, **_: Any) -> httpcore.NetworkStream:
-        if ":" in host:
+    async def connect(address: str, port: int) -> httpcore.AsyncNetworkStream:
+        if ":" in address:
             raise httpcore.ConnectError("unreachable")
-        return net.connect(host, port)
+        return await net.connect(address, port)
 
-    Guard("example.com", 443, private=None, resolve=net.resolve, connect=connect).connect_tcp("example.com", 443)
+    await dial(Guard("example.com", 443, private=None, resolve=net.resolve, connect=connect), "example.com", 443)
     assert net.connected == [PUBLIC]
