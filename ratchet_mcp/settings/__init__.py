@@ -7,6 +7,7 @@ from ratchet_mcp.settings.jobs import JobSettings
 from ratchet_mcp.settings.model import Settings
 from ratchet_mcp.settings.network import NetworkSettings, SecretSettings
 from ratchet_mcp.settings.registry import RegistrySettings, SourceSettings
+from ratchet_mcp.settings.schedules import ScheduleSettings
 from ratchet_mcp.settings.server import LoggingSettings, McpSettings, ServerSettings
 from ratchet_mcp.settings.store import StoreSettings
 
@@ -20,6 +21,7 @@ __all__ = [
     "McpSettings",
     "NetworkSettings",
     "RegistrySettings",
+    "ScheduleSettings",
     "SecretSettings",
     "ServerSettings",
     "Settings",

@@ -11,6 +11,7 @@ from ratchet_mcp.settings.engine import EngineSettings, Limits
 from ratchet_mcp.settings.jobs import JobSettings
 from ratchet_mcp.settings.network import NetworkSettings
 from ratchet_mcp.settings.registry import RegistrySettings
+from ratchet_mcp.settings.schedules import ScheduleSettings
 from ratchet_mcp.settings.server import LoggingSettings, McpSettings, ServerSettings
 from ratchet_mcp.settings.store import StoreSettings
 
@@ -23,6 +24,7 @@ class Settings(Section):
     network: NetworkSettings = Field(default_factory=NetworkSettings)
     store: StoreSettings = Field(default_factory=StoreSettings)
     jobs: JobSettings = Field(default_factory=JobSettings)
+    schedules: ScheduleSettings = Field(default_factory=ScheduleSettings)
     batches: BatchSettings = Field(default_factory=BatchSettings)
     delivery: DeliverySettings = Field(default_factory=DeliverySettings)
     registry: RegistrySettings = Field(default_factory=RegistrySettings)
