@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Select, bindparam, delete, exists, func, insert, literal_column, select, tuple_, update
@@ -115,12 +115,21 @@ class JobRepository:
 
         return self._writer.call(work)
 
-    def settle(self, id: str, attempt: int, values: Mapping[str, Any]) -> asyncio.Future[bool]:
-        """End this process' attempt of a job; tells whether it still was this process' to end."""
+    def settle(self, id: str, attempt: int, values: Mapping[str, Any], *, delay: float = 0.0) -> asyncio.Future[bool]:
+        """End this process' attempt of a job; tells whether it still was this process' to end.
+
+        A scheduled job runs after `delay` seconds.
+        """
         change = update(JOBS).where(JOBS.c.id == id, _RUNNING, JOBS.c.owner == self._owner, JOBS.c.attempts == attempt)
 
         def work(connection: Connection) -> bool:
-            return connection.execute(change.values(**values, updated_at=self.now(connection))).rowcount > 0
+            now = self.now(connection)
+            times: dict[str, Any] = {"updated_at": now}
+            if values["status"] == "scheduled":
+                times["run_at"] = now + timedelta(seconds=delay)
+            elif values["status"] != "queued":
+                times["finished_at"] = now
+            return connection.execute(change.values(**values, **times)).rowcount > 0
 
         return self._writer.join(work)
 
@@ -161,20 +170,22 @@ class JobRepository:
 
         return self._writer.call(work)
 
-    def retry_failed(self, task: str | None, since: datetime | None, most: int) -> asyncio.Future[list[str]]:
-        """Queue failed jobs again, the oldest first; returns their ids."""
+    def retry_failed(self, task: str | None, since: datetime | None, most: int) -> asyncio.Future[list[JobRecord]]:
+        """Queue failed jobs again, the oldest first; returns them."""
         dead = select(JOBS.c.id).where(JOBS.c.status == "failed").order_by(JOBS.c.created_at, JOBS.c.id).limit(most)
         if task is not None:
             dead = dead.where(JOBS.c.task == task)
         if since is not None:
             dead = dead.where(JOBS.c.finished_at >= since)
 
-        def work(connection: Connection) -> list[str]:
+        def work(connection: Connection) -> list[JobRecord]:
             now = self.now(connection)
             ids = [row.id for row in connection.execute(dead.with_for_update(skip_locked=True))]
+            retried: list[JobRecord] = []
             for some in _chunks(ids):
                 connection.execute(update(JOBS).where(JOBS.c.id.in_(some)).values(**AGAIN, run_at=now, updated_at=now))
-            return ids
+                retried += [JobRecord.of_row(row) for row in connection.execute(_SOME.where(JOBS.c.id.in_(some))).mappings()]
+            return retried
 
         return self._writer.call(work)
 

@@ -1,0 +1,114 @@
+"""The dispatcher that needs nothing but the database: it claims from our own table."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import anyio
+from anyio.abc import TaskGroup
+from loguru import logger
+
+from ratchet_mcp.errors import RatchetError
+from ratchet_mcp.jobs.dispatcher import Perform
+from ratchet_mcp.jobs.models import Job, JobStatus
+
+if TYPE_CHECKING:
+    from ratchet_mcp.store.jobs import JobRepository
+
+FAILED_SECONDS = 1.0
+"""Pause after the database refused."""
+
+Claim = Callable[[int], Awaitable[list[str]]]
+
+
+class EmbeddedDispatcher:
+    """Claims as many jobs as there are free places, in one transaction, whenever there may be some.
+
+    An event of this process wakes it at once; what other processes submit it finds by a short look every `poll_seconds`, which
+    also notices a clock that was set.
+    """
+
+    def __init__(self, jobs: JobRepository, claim: Claim, places: int, poll_seconds: float) -> None:
+        self._jobs = jobs
+        self._claim = claim
+        self._places = places
+        self._poll_seconds = poll_seconds
+        self._taken = 0
+        self._draining = False
+        self._maybe = True
+        self._looked = 0.0
+        self._next_due: datetime | None = None
+        self._wake = anyio.Event()
+        self._idle = anyio.Event()
+
+    async def announce(self, jobs: Sequence[Job]) -> None:
+        """Wake up, now or when the first of the jobs is due."""
+        for job in jobs:
+            if job.status is JobStatus.SCHEDULED:
+                self._next_due = job.run_at if self._next_due is None else min(self._next_due, job.run_at)
+        self._maybe = True
+        self._wake.set()
+
+    async def run(self, perform: Perform) -> None:
+        """Hand out work until cancelled."""
+        async with anyio.create_task_group() as tasks:
+            while True:
+                self._wake = anyio.Event()
+                try:
+                    await self._look_around()
+                    if not await self._hand_out(tasks, perform):
+                        with anyio.move_on_after(self._seconds_to_rest()):
+                            await self._wake.wait()
+                except RatchetError as error:
+                    logger.warning("The queue of jobs cannot be read now: {}", error.message)
+                    self._maybe = True
+                    await anyio.sleep(FAILED_SECONDS)
+
+    async def drain(self, seconds: float) -> None:
+        """Take no more work; return when what runs has ended, or after so many seconds."""
+        self._draining = True
+        with anyio.move_on_after(seconds):
+            while self._taken:
+                self._idle = anyio.Event()
+                await self._idle.wait()
+
+    async def _hand_out(self, tasks: TaskGroup, perform: Perform) -> bool:
+        """Fill the free places; tells whether there may be more to do at once."""
+        free = self._places - self._taken
+        if not self._maybe or free <= 0 or self._draining:
+            return False
+        self._maybe = False
+        for id in await self._claim(free):
+            self._taken += 1
+            tasks.start_soon(self._perform, perform, id)
+        return self._maybe and self._taken < self._places
+
+    async def _perform(self, perform: Perform, id: str) -> None:
+        try:
+            await perform(id)
+        finally:
+            self._taken -= 1
+            if not self._taken:
+                self._idle.set()
+            self._maybe = True
+            self._wake.set()
+
+    async def _look_around(self) -> None:
+        """Queue what is due, and see whether anything is queued; at most every `poll_seconds`, or when something is due."""
+        if self._draining or self._seconds_to_rest() > 0:
+            return
+        waiting = await self._jobs.look()
+        self._looked, self._next_due = time.monotonic(), waiting.next_due
+        self._maybe = self._maybe or waiting.queued
+        if waiting.next_due is not None and waiting.next_due <= waiting.now:
+            self._maybe = bool(await self._jobs.promote()) or self._maybe
+            self._next_due = None
+
+    def _seconds_to_rest(self) -> float:
+        seconds = self._looked + self._poll_seconds - time.monotonic()
+        if self._next_due is not None:
+            seconds = min(seconds, (self._next_due - self._jobs.clock()).total_seconds())
+        return max(0.0, seconds)
