@@ -23,7 +23,7 @@ from ratchet_mcp import __version__
 from ratchet_mcp.egress.calls import HttpCall
 from ratchet_mcp.egress.matching import Seen
 from ratchet_mcp.egress.messages import FetchResponse, Headers, joined
-from ratchet_mcp.egress.redaction import MARK, Redactor
+from ratchet_mcp.egress.redaction import Redactor, without
 from ratchet_mcp.errors import RecordingInvalid
 
 FORMAT = "ratchet-recording/1"
@@ -101,8 +101,9 @@ class Recorder:
         answer: FetchResponse | None = entry.response
         for value in sorted(self._values, key=len, reverse=True):
             if seen.body and value in seen.body:
-                seen = replace(seen, body=seen.body.replace(value, MARK.encode()))
-            answer = answer and _without(answer, value)
+                seen = replace(seen, body=without(seen.body, value))
+            if answer and value in answer.body:
+                answer = replace(answer, body=without(answer.body, value))
         return replace(entry, seen=seen, response=answer)
 
     def _redacted(self, seen: Seen) -> Seen:
@@ -139,10 +140,6 @@ class Recorder:
             raise unusable(Path(error.filename or folder), error.strerror or str(error)) from None
         except (TypeError, ValueError) as error:
             raise unusable(folder / FACTS_FILE, f"it would hold what JSON cannot say: {error}") from None
-
-
-def _without(answer: FetchResponse, value: bytes) -> FetchResponse:
-    return replace(answer, body=answer.body.replace(value, MARK.encode())) if value in answer.body else answer
 
 
 def _dump(value: Any) -> bytes:

@@ -13,7 +13,11 @@ from ratchet_mcp.settings.network import NetworkSettings
 
 MARK = "***"
 LEAST = 16
-"""Characters of a value that is looked for in bodies: sessions and keys have more, words have less."""
+"""Characters of a value that is taken out of bodies wherever it stands: sessions and keys have more, words have less."""
+_SHORT = re.compile(r"(?=.*[0-9])(?=.*[A-Za-z])[!-~]{6,15}")
+"""Shorter values that are no words: they are taken out where they stand by themselves."""
+_ADDRESSES = ("location", "content-location", "referer")
+_LONGEST_BOUNDARY = 72
 _COOKIE = re.compile(r"=[^;]*")
 
 
@@ -24,8 +28,9 @@ class Redactor:
         self._headers = _any_of(settings.redact_headers)
         self._query = _any_of(settings.redact_query)
         fields = "|".join(_glob(pattern, r'[^"\\=&]*') for pattern in settings.redact_fields) or r"(?!)"
-        self._json = re.compile(rf'("(?:{fields})"\s*:\s*")((?:[^"\\]|\\.)*+)(")', re.IGNORECASE)
+        self._json = re.compile(rf'("(?:{fields})"\s*:\s*)("(?:[^"\\]|\\.)*+"|-?[0-9][0-9.eE+-]*+)', re.IGNORECASE)
         self._form = re.compile(rf"(?:(?<=^)|(?<=&))((?:{fields})=)([^&\s]*+)", re.IGNORECASE)
+        self._part = re.compile(rf'form-data;[^\r\n]*?\bname="?(?:{fields})(?:"|[;\s])'.encode(), re.IGNORECASE)
 
     def is_sensitive(self, header: str) -> bool:
         """Tell whether the values of a header must not be shown, nor be sent to another host by a redirect."""
@@ -33,10 +38,11 @@ class Redactor:
 
     def headers(self, headers: Headers) -> Headers:
         """Return headers without sensitive values. Of cookies and credentials their kind stays: `Bearer ***`, `session=***; Path=/`."""
-        return tuple((name, self._value(name, value) if self._headers(name) else value) for name, value in headers)
+        return tuple((name, self._value(name, value)) for name, value in headers)
 
-    @staticmethod
-    def _value(name: str, value: str) -> str:
+    def _value(self, name: str, value: str) -> str:
+        if not self._headers(name):
+            return self.url(value) if name.lower() in _ADDRESSES else value
         if name.lower() == "set-cookie":
             return _COOKIE.sub(f"={MARK}", value, count=1)
         if name.lower() == "cookie":
@@ -45,7 +51,7 @@ class Redactor:
         return f"{scheme} {MARK}" if space and name.lower().endswith("authorization") and len(scheme) <= 16 else MARK
 
     def values(self, headers: Headers) -> list[bytes]:
-        """Return the sensitive values themselves, for finding them elsewhere; short ones would be found everywhere and are left out."""
+        """Return the sensitive values themselves, for finding them elsewhere; short ones and words, which stand everywhere, are left out."""
         found: list[str] = []
         for name, value in headers:
             if not self._headers(name):
@@ -55,7 +61,8 @@ class Redactor:
                 found += [pair.partition("=")[2].strip() for pair in pairs]
             else:
                 found.append(value.rpartition(" ")[2])
-        return [value.encode() for value in found if len(value) >= LEAST and not value.startswith("{{")]
+        telling = [value for value in found if len(value) >= LEAST or _SHORT.fullmatch(value)]
+        return [value.encode() for value in telling if not value.startswith("{{")]
 
     def url(self, url: str) -> str:
         """Return a URL without sensitive values in its query and without user and password."""
@@ -73,18 +80,38 @@ class Redactor:
 
     def body(self, body: bytes) -> bytes:
         """Return a JSON or form body without the values of sensitive members; anything else stays as it is."""
+        if body.startswith(b"--") and (boundary := body.partition(b"\r\n")[0]) and len(boundary) <= _LONGEST_BOUNDARY:
+            return self._multipart(body, boundary)
         try:
             text = body.decode("utf-8")
         except UnicodeDecodeError:
             return body
         return self.text(text).encode("utf-8")
 
+    def _multipart(self, body: bytes, boundary: bytes) -> bytes:
+        """Return `multipart/form-data` (RFC 7578) in which sensitive fields have no value; files stay as they are."""
+        parts = body.split(b"\r\n" + boundary)
+        for number, part in enumerate(parts):
+            head, blank, _ = part.partition(b"\r\n\r\n")
+            if blank and self._part.search(head):
+                parts[number] = head + blank + MARK.encode()
+        return (b"\r\n" + boundary).join(parts)
+
     def text(self, text: str) -> str:
         """Return JSON or form text without the values of sensitive members."""
-        text = self._json.sub(rf"\g<1>{MARK}\g<3>", text)
+        text = self._json.sub(rf'\g<1>"{MARK}"', text)
         if "=" in text[:4096] and not text.lstrip().startswith(("{", "[", "<", '"')):
             text = self._form.sub(rf"\g<1>{MARK}", text)
         return text
+
+
+def without(body: bytes, value: bytes) -> bytes:
+    """Return a body without a value of `Redactor.values`."""
+    if value not in body:
+        return body
+    if len(value) >= LEAST:
+        return body.replace(value, MARK.encode())
+    return re.sub(rb"(?<![A-Za-z0-9])" + re.escape(value) + rb"(?![A-Za-z0-9])", MARK.encode(), body)
 
 
 class _AnyOf:

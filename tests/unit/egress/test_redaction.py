@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from ratchet_mcp.egress.redaction import Redactor
+from ratchet_mcp.egress.redaction import Redactor, without
 from ratchet_mcp.settings import NetworkSettings
 
 REDACTOR = Redactor(NetworkSettings())
@@ -42,6 +42,7 @@ def test_urls(url: str, redacted: str) -> None:
         ("X-Api-Key", "abc def", "***"),
         ("X-Auth-Token", "abc", "***"),
         ("Accept", "text/plain", "text/plain"),
+        ("Location", "https://a.example/back?code=abc&q=1", "https://a.example/back?code=***&q=1"),
     ],
 )
 def test_headers(name: str, value: str, redacted: str) -> None:
@@ -56,6 +57,12 @@ def test_headers(name: str, value: str, redacted: str) -> None:
         (b"user=a&password=b&q=c", b"user=a&password=***&q=c"),
         (b"password=b", b"password=***"),
         (b"plain password: b", b"plain password: b"),
+        (b'{"password": 1234, "n": 5}', b'{"password": "***", "n": 5}'),
+        (
+            b'--x\r\nContent-Disposition: form-data; name="password"\r\n\r\nhun\r\nter\r\n--x\r\nContent-Disposition: form-data; name="q"\r\n\r\n\xff\r\n--x--\r\n',
+            b'--x\r\nContent-Disposition: form-data; name="password"\r\n\r\n***\r\n--x\r\nContent-Disposition: form-data; name="q"\r\n\r\n\xff\r\n--x--\r\n',
+        ),
+        (b"--x\r\nno form", b"--x\r\nno form"),
         (b"\xff\xfe", b"\xff\xfe"),
         (b"", b""),
     ],
@@ -73,9 +80,35 @@ def test_patterns_are_settable() -> None:
 
 @pytest.mark.parametrize(
     "hostile",
-    ['"password":"' + "\\" * 200_000, '"' * 300_000, '"password' * 40_000, "password=" * 40_000, "a&" * 150_000 + "=", "*" * 200_000],
+    [
+        '"password":"' + "\\" * 200_000,
+        '"' * 300_000,
+        '"password' * 40_000,
+        "password=" * 40_000,
+        "--x\r\n" * 60_000,
+        '--x\r\nform-data; name="' + "password" * 40_000,
+        "a&" * 150_000 + "=",
+        "*" * 200_000,
+    ],
 )
 def test_hostile_text_costs_no_time(hostile: str) -> None:
     started = time.process_time()
     REDACTOR.body(hostile.encode())
     assert time.process_time() - started < 2
+
+
+@pytest.mark.parametrize(
+    ("value", "body", "cleaned"),
+    [
+        ("sess-1a2b", b"id=sess-1a2b;", b"id=***;"),
+        ("abc123", b"xabc123x abc123 abc1234", b"xabc123x *** abc1234"),
+        ("a-long-cookie-of-words", b"xa-long-cookie-of-wordsx", b"x***x"),
+        ("dark", b"dark mode", b"dark mode"),
+        ("2026-01-02", b"on 2026-01-02", b"on 2026-01-02"),
+        ("a1", b"a1", b"a1"),
+    ],
+)
+def test_what_went_over_the_wire_as_a_cookie_is_found_in_bodies(value: str, body: bytes, cleaned: bytes) -> None:
+    for each in REDACTOR.values((("Set-Cookie", f"sid={value}; Path=/"), ("Accept", "abc"))):
+        body = without(body, each)
+    assert body == cleaned
