@@ -113,7 +113,8 @@ class Egress:
         """Send one request of Ratchet itself, such as a webhook, under the rules that hold for tasks. Raises subclasses of `NetworkError`.
 
         The policy of the settings decides about the URL and about each redirect; `allow`, written like network.allow, narrows it, and `who`
-        is what refusals call the sender; handles of `secrets` in headers are filled in for the hosts that they are bound to. It is tried once and never answered from the cache: repeating is up to the caller, who counts.
+        is what refusals call the sender; handles of `secrets` in headers are filled in for the hosts that they are bound to. It is tried
+        once and never answered from the cache: repeating is up to the caller, who counts.
         The call is logged, without what `network.redact_*` names.
         """
         limits = {

@@ -10,12 +10,13 @@ from loguru import logger
 
 from ratchet_mcp.engine.run import Pool, RunOutcome
 from ratchet_mcp.errors import Cancelled, InternalError, Interrupted, RatchetError
+from ratchet_mcp.execution.ending import Planner
 from ratchet_mcp.execution.keeper import NOT_RECORDED, Keeper, Unrecorded
 from ratchet_mcp.execution.live import Live
 from ratchet_mcp.execution.nested import PARENT_ENDED
 from ratchet_mcp.execution.outcome import finish, settle
 from ratchet_mcp.execution.recording import log_records, to_record
-from ratchet_mcp.store.records import ExecutionRecord, LogRecord
+from ratchet_mcp.store.records import DeliveryRecord, ExecutionRecord, LogRecord
 
 if TYPE_CHECKING:
     from ratchet_mcp.store.store import Store
@@ -32,6 +33,7 @@ class Runner:
         self._store = store
         self._keeper = keeper
         self._live = live
+        self.planner: Planner | None = None
 
     async def run(self, live: Live) -> None:
         """Run to the end; whatever happens, the execution becomes final and those who wait are woken."""
@@ -74,6 +76,7 @@ class Runner:
     async def _record(self, live: Live, text: str | None) -> None:
         """Write the finish row. An execution whose start was not recorded fails; an unrecorded end is told in a warning and tried again."""
         record = to_record(live.execution, output_json=text)
+        record.deliveries = self._deliveries_of(live)
         first = live.written
         ending = self._submit(record, log_records(live.lines[first:]), live.begun)
         beginning = await _result(live.begun)
@@ -87,6 +90,21 @@ class Runner:
             self._keeper.keep(Unrecorded(live.execution, record, log_records(live.lines[live.written :]), live.lines))
         elif live.written < first:  # lines that were on their way to the store have not arrived
             await _result(self._store.executions.append_logs(live.execution.id, log_records(live.lines[live.written : first])))
+        if record.deliveries and self.planner is not None:
+            self.planner.announce()
+
+    def _deliveries_of(self, live: Live) -> list[DeliveryRecord]:
+        """Return what is to be delivered; nothing of a run that was looked into, or whose network was not the real one."""
+        network = live.given_network
+        pretended = network is not None and (network.mocks is not None or network.replay is not None)
+        if self.planner is None or pretended or live.request.observe is not None:
+            return []
+        try:
+            return self.planner.rows_of(live.execution, live.task)
+        except Exception as error:
+            logger.opt(exception=error).error("What is to be delivered of execution {} could not be planned", live.execution.id)
+            live.execution.warnings.append(f"Nothing is delivered: {type(error).__name__}.")
+            return []
 
     def _submit(
         self, record: ExecutionRecord, lines: list[LogRecord], begun: asyncio.Future[None] | None

@@ -15,7 +15,7 @@ class DeliverySettings(Section):
 
     roots: list[Path] = Field(
         default_factory=list[Path],
-        description="Folders that files may be delivered into, the first unless a destination names another; with none, no file is written.",
+        description="Folders that files may be delivered into: the first, unless a destination names another. By default none.",
     )
     destinations: list[dict[str, Any]] = Field(
         default_factory=list[dict[str, Any]], description="Where the results of all tasks go, beside their own; docs/delivery.md."

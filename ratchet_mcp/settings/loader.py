@@ -126,6 +126,11 @@ def _resolve_paths(values: dict[str, Any], folder: Path) -> dict[str, Any]:
         held = values.get(section)
         if is_mapping(held) and isinstance(held.get(key), str):
             held[key] = str(folder / Path(held[key]).expanduser())
+    delivery = values.get("delivery")
+    roots = delivery.get("roots") if is_mapping(delivery) else None
+    if is_mapping(delivery) and isinstance(roots, list):
+        named = cast("list[object]", roots)
+        delivery["roots"] = [str(folder / Path(each).expanduser()) if isinstance(each, str) else each for each in named]
     registry = values.get("registry")
     sources = registry.get("sources") if is_mapping(registry) else None
     for source in cast("list[object]", sources) if isinstance(sources, list) else []:

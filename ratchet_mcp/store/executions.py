@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -17,6 +18,7 @@ from ratchet_mcp.store.records import UNFINISHED, ExecutionFilter, ExecutionReco
 from ratchet_mcp.store.statements import (
     BEGIN,
     BEGIN_COLUMNS,
+    DELIVERY,
     EXECUTIONS,
     FINISH,
     FINISH_COLUMNS,
@@ -104,6 +106,7 @@ class ExecutionRepository:
         further: tuple[Row, ...] = (
             (RESULT, {"execution_id": record.id, "output": record.output, "error": error, "http_calls": record.http_calls}),
             *_log_rows(record.id, logs),
+            *((DELIVERY, asdict(delivery)) for delivery in record.deliveries),
         )
 
         def whole(rows: tuple[Row, ...]) -> tuple[Row, ...]:

@@ -34,11 +34,40 @@ class TaskRecord:
     location: str | None = None
 
 
+PENDING = "pending"
+"""The status of a delivery that waits for its time."""
+
+
+@dataclass(slots=True)
+class DeliveryRecord:
+    """One outcome on its way to one destination, as the row has it. `destination` is as the user wrote it, without values of secrets."""
+
+    id: str
+    task: str
+    event: str
+    kind: str
+    destination: dict[str, Any]
+    key: str
+    created_at: datetime
+    updated_at: datetime
+    next_at: datetime
+    execution_id: str | None = None
+    job_id: str | None = None
+    target: str | None = None
+    status: str = PENDING
+    attempts: int = 0
+    max_attempts: int = 1
+    owner: str | None = None
+    last_error: dict[str, Any] | None = None
+    receipt: dict[str, Any] | None = None
+    finished_at: datetime | None = None
+
+
 @dataclass(slots=True)
 class ExecutionRecord:
     """One execution. `input` and `output` may be `JsonText` on the way in.
 
-    Listings leave them, `limits`, `progress`, `warnings` and `http_calls` out.
+    Listings leave them, `limits`, `progress`, `warnings` and `http_calls` out. `deliveries` are written with its end.
     """
 
     id: str
@@ -71,6 +100,7 @@ class ExecutionRecord:
     cancel_requested_at: datetime | None = None
     cancel_reason: str | None = None
     http_calls: list[dict[str, Any]] | None = None
+    deliveries: list[DeliveryRecord] = field(default_factory=list[DeliveryRecord])
 
 
 @dataclass(frozen=True, slots=True)

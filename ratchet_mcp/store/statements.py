@@ -83,6 +83,7 @@ INPUT = _insert(INPUTS, ("execution_id", "input"), 2)
 LOGS = _insert(LOG_LINES, ("execution_id", "sequence", "at", "level", "message"), 3)
 STARTED = _update_execution(STARTED_COLUMNS, 4)
 FINISH = _update_execution(FINISH_COLUMNS, 5)
+DELIVERY = _insert(DELIVERIES, tuple(DELIVERIES.c.keys()), 7)
 RESULT = _insert(RESULTS, ("execution_id", "output", "error", "http_calls"), 6)
 
 

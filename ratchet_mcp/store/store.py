@@ -17,11 +17,13 @@ from ratchet_mcp.store.authored import AuthoredRepository
 from ratchet_mcp.store.batches import BatchRepository
 from ratchet_mcp.store.catalog import CatalogRepository
 from ratchet_mcp.store.database import Database
+from ratchet_mcp.store.deliveries import DeliveryRepository
 from ratchet_mcp.store.executions import ExecutionRepository
 from ratchet_mcp.store.failures import describe
 from ratchet_mcp.store.jobs import JobRepository
 from ratchet_mcp.store.migrate import migrate
 from ratchet_mcp.store.owners import Owner
+from ratchet_mcp.store.schedules import ScheduleRepository
 from ratchet_mcp.store.tasks import TaskRepository
 from ratchet_mcp.store.writer import Writer
 
@@ -38,10 +40,12 @@ class Store:
         self.authored = AuthoredRepository(database, writer)
         self.registry = CatalogRepository(database, writer)
         self.jobs = JobRepository(database, writer, owner)
+        self.schedules = ScheduleRepository(database, writer)
         self.backend = database.location.backend
         """`sqlite` or `postgresql`."""
         self.read_only = database.location.read_only
         """Whether it can be read but not written."""
+        self.deliveries = DeliveryRepository(database, writer, owner)
         self.private = database.location.memory
         """Whether no other process can reach it."""
         self._database = database
