@@ -51,7 +51,7 @@ class Redactor:
         return f"{scheme} {MARK}" if space and name.lower().endswith("authorization") and len(scheme) <= 16 else MARK
 
     def values(self, headers: Headers) -> list[bytes]:
-        """Return the sensitive values themselves, for finding them elsewhere; short ones and words, which stand everywhere, are left out."""
+        """Return the sensitive values themselves, for finding them elsewhere; short ones and words, which are everywhere, are left out."""
         found: list[str] = []
         for name, value in headers:
             if not self._headers(name):
