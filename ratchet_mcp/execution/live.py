@@ -96,9 +96,10 @@ class Live:
 
     def take_course(self, events: tuple[Event, ...]) -> None:
         """Keep the course that the run took, with those of the tasks that it called."""
-        if self.request.course is not None:
-            children = tuple(course for _, course in sorted(self.child_courses.items()))
-            self.course = self.request.course.taken(events, children)
+        course = self.request.course
+        if course is not None:  # a call that ran nothing, or was given up, keeps its place, so that the others keep theirs
+            children = tuple(self.child_courses.get(number) or course.of_child(number) for number in range(self.calls_made))
+            self.course = course.taken(events, children)
 
     def http_calls(self) -> list[dict[str, Any]]:
         """Return the fetches of the run so far, as JSON."""

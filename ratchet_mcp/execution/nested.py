@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ratchet_mcp.registry.catalog import Catalog
 
 PARENT_ENDED = "The execution that called this task has ended."
+GIVEN_UP = "The execution that called this task gave the call up, or has ended."
 
 
 class NestedCalls:
@@ -44,7 +45,7 @@ class NestedCalls:
         try:
             await child.wait(None)
         except anyio.get_cancelled_exc_class():
-            child.end(Cancelled(PARENT_ENDED, details={"reason": PARENT_ENDED}))
+            child.end(Cancelled(GIVEN_UP, details={"reason": GIVEN_UP}))
             raise
         finally:
             parent.children.discard(child)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from types import TracebackType
@@ -368,6 +368,12 @@ class Executions:
             found.append(live.execution if live is not None and current else to_execution(record))
         more = len(records) > size
         return ExecutionPage(found, listing.cursor_after(records[size - 1].created_at, records[size - 1].id) if more else None)
+
+    async def children(self, parent_ids: Sequence[str], limit: int) -> list[Execution]:
+        """List the executions that these called with `tasks.call`, in the order of their starts, without their big values."""
+        await self._written()
+        records = await self._store.executions.children(parent_ids, limit)
+        return [live.execution if (live := self._live.get(record.id)) else to_execution(record) for record in records]
 
     async def _written(self) -> None:
         """Wait until the start of every run under way is in the store, so that a listing has it."""

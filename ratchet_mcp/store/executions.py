@@ -134,6 +134,11 @@ class ExecutionRepository:
         statement = _filtered(wanted).order_by(EXECUTIONS.c.created_at.desc(), EXECUTIONS.c.id.desc()).limit(limit)
         return await self._database.read(lambda connection: [_record(row) for row in connection.execute(statement)])
 
+    async def children(self, parent_ids: Sequence[str], limit: int) -> list[ExecutionRecord]:
+        """List the executions that these called, in the order of their starts, without their big values."""
+        statement = _SUMMARY.where(EXECUTIONS.c.parent_id.in_(parent_ids)).order_by(EXECUTIONS.c.created_at, EXECUTIONS.c.id).limit(limit)
+        return await self._database.read(lambda connection: [_record(row) for row in connection.execute(statement)])
+
     async def logs(self, execution_id: str, *, first: int = 0, limit: int = 200) -> list[LogRecord]:
         """Return log lines in order, from the sequence number `first` on."""
         if not is_id(execution_id):

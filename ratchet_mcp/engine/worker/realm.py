@@ -11,7 +11,8 @@ HERE = Path(__file__).parent
 SES = HERE / "ses.umd.min.js"
 PARTS = (
     "rejections", "errors", "inspect", "clock", "encoding", "url", "events", "headers", "crypto", "blob", "formdata", "body", "request",
-    "response", "clone", "fetch", "console", "timers", "output", "context", "run",
+    "response", "clone", "fetch", "console", "timers", "output", "context", "tasks",
+    "run",
 )  # fmt: skip
 """The files of `realm/` in the order in which they are evaluated; the first runs between SES's repair and its hardening."""
 

@@ -27,6 +27,7 @@ TASKS: dict[str, tuple[str, Any, Any]] = {
     "big": ("(input) => Array.from({ length: input.size }, (_, i) => i)", OBJECT, {"type": "array", "items": {"type": "integer"}}),
     "parent": ("async (input) => ({ sum: await tasks.call('add', input) })", {}, {}),
     "failing-parent": ("async () => await tasks.call('add', { a: 'x' })", {}, {}),
+    "chance": ("(input) => new Promise((resolve) => setTimeout(() => resolve([input.n, Math.random()]), input.n * 5))", {}, {}),
     "waiting-parent": ("async () => await tasks.call('forever', {})", {}, {}),
     "endless": ("async (input) => await tasks.call('endless', input)", {}, {}),
     "careful-parent": ("async () => { try { await tasks.call('nobody', {}) } catch (e) { return [e.name, e.code, e.message] } }", {}, {}),

@@ -70,12 +70,17 @@
     return run;
   };
 
-  const hostCall = (run, method, args) => new Promise((resolve, reject) => {
+  // The arguments of a host call as JSON text.
+  realm.packArguments = (method, args) => {
     const packed = realm.stringify(args, realm.limits.inputBytes);
     if (packed.thrown !== undefined) throw packed.thrown;
     if (packed.failure) throw new realm.globals.DataError(`${method}: ${packed.failure.message}`, { path: packed.failure.path });
-    run.startCall(method, packed.text, { resolve, reject });
+    return packed.text;
+  };
+  const hostCall = (run, method, args) => new Promise((resolve, reject) => {
+    run.startCall(method, realm.packArguments(method, args), { resolve, reject });
   });
+  realm.hostCall = hostCall;
 
   const endowments = (run) => {
     const timers = realm.makeTimers(run);
@@ -84,7 +89,7 @@
       ...shared,
       ...timers,
       console: realm.makeConsole(run),
-      tasks: { call: (name, input = {}) => hostCall(run, 'tasks.call', { task: `${name}`, input }) },
+      tasks: realm.makeTasks(run),
       ask: (message, schema) => hostCall(run, 'ask', { message: `${message}`, schema }),
       fetch: realm.makeFetch(run),
       reportProgress: (progress, step, message, data) => {
