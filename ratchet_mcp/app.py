@@ -20,11 +20,14 @@ from ratchet_mcp.security.principal import LOCAL, Principal
 if TYPE_CHECKING:
     from ratchet_mcp.authoring.service import Authoring
     from ratchet_mcp.batches.service import Batches
+    from ratchet_mcp.delivery.service import Deliveries
     from ratchet_mcp.egress.service import Egress
     from ratchet_mcp.engine.pool import WorkerPool
     from ratchet_mcp.engine.run import ProgressUpdate
+    from ratchet_mcp.execution.asking import Answers
     from ratchet_mcp.execution.models import Origin
     from ratchet_mcp.execution.service import Executions, Handle
+    from ratchet_mcp.jobs.service import Jobs
     from ratchet_mcp.registry.catalog import Catalog
     from ratchet_mcp.settings import Settings
     from ratchet_mcp.store.store import Store
@@ -57,24 +60,29 @@ class Ratchet:
         executions: Executions,
         egress: OnDemand[Egress],
         batches: OnDemand[Batches],
+        jobs: Jobs,
+        deliveries: Deliveries,
     ) -> None:
         self.settings = settings
         self.catalog = catalog
         self.pool = pool
         self.store = store
         self.executions = executions
+        self.jobs = jobs
         self._egress = egress
         self._batches = batches
+        self.deliveries = deliveries
         self.started_at = datetime.now(UTC)
         self._started = time.monotonic()
 
     @classmethod
-    def open(cls, settings: Settings) -> AbstractAsyncContextManager[Ratchet]:
+    def open(cls, settings: Settings, *, work: bool | None = None) -> AbstractAsyncContextManager[Ratchet]:
         """Start the pool, the store and the catalog at the same time; stop them in order at the end.
 
-        Raises the `RatchetError` of the part that failed: `StoreFailed`, `WorkerStartFailed`, `IsolationInsufficient`, …
+        With `work` this process runs jobs of the queue; by default as `jobs.workers_enabled` says. Raises the `RatchetError` of the part
+        that failed: `StoreFailed`, `WorkerStartFailed`, `IsolationInsufficient`, …
         """
-        return _open(settings)
+        return _open(settings, settings.jobs.workers_enabled if work is None else work)
 
     async def egress(self) -> Egress:
         """Return the service that reaches the network; it starts when it is first asked for. Raises `SettingsInvalid`."""
@@ -145,6 +153,7 @@ class Ratchet:
         principal: Principal = LOCAL,
         timeout_seconds: float | None = None,
         on_progress: Callable[[ProgressUpdate], None] | None = None,
+        answers: Answers | None = None,
     ) -> Handle:
         """Start an unsaved function in the same sandbox. Raises `TaskSyntaxError` and what `Executions.start` raises.
 
@@ -160,6 +169,7 @@ class Ratchet:
             principal=principal,
             timeout_seconds=timeout_seconds,
             on_progress=on_progress,
+            answers=answers,
         )
 
     def status(self) -> dict[str, Any]:
@@ -173,6 +183,8 @@ class Ratchet:
             "workers": pool.get("workers", []),
             "queue": {name: pool.get(name) for name in ("queued", "running", "restarts", "breakers")},
             "executions": self.executions.status(),
+            "jobs": self.jobs.status(),
+            "deliveries": self.deliveries.status(),
             "store": self.store.status(),
             "tasks": self._tasks(),
         }
@@ -255,7 +267,7 @@ class LazyRatchet:
 
 
 @asynccontextmanager
-async def _open(settings: Settings) -> AsyncGenerator[Ratchet]:
+async def _open(settings: Settings, work: bool) -> AsyncGenerator[Ratchet]:
     try:
         async with anyio.create_task_group() as services:
             pool = Hosted("the worker pool", lambda: _pool(settings))
@@ -268,18 +280,24 @@ async def _open(settings: Settings) -> AsyncGenerator[Ratchet]:
                     for part in (pool, store, catalog):
                         starting.start_soon(part.start, services, bound)
                 await catalog.value.attach(store.value)
+                from ratchet_mcp.delivery.service import Deliveries
                 from ratchet_mcp.execution.service import Executions
+                from ratchet_mcp.jobs.service import Jobs
                 from ratchet_mcp.registry.background import keep_current
 
                 async with (
+                    Deliveries(settings, store.value, egress.get) as deliveries,
                     Executions(pool.value, store.value, catalog.value, settings, egress.get) as executions,
                     keep_current(catalog.value, store.value),
                 ):
+                    executions.deliver_by(deliveries)
                     batches = OnDemand(
                         "batches", lambda: _batches(catalog.value, executions, store.value, settings), services, BATCHES_START_SECONDS
                     )
                     try:
-                        yield Ratchet(settings, catalog.value, pool.value, store.value, executions, egress, batches)
+                        async with Jobs(store.value, executions, catalog.value, settings, work=work) as jobs:
+                            jobs.deliver_by(deliveries)
+                            yield Ratchet(settings, catalog.value, pool.value, store.value, executions, egress, batches, jobs, deliveries)
                     finally:
                         await batches.stop()
             finally:

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from ratchet_mcp.delivery.templates import Moment
-from ratchet_mcp.errors import DeliveryRefused
+from ratchet_mcp.errors import DeliveryFailed, DeliveryRefused
+from ratchet_mcp.store.records import UNFINISHED
 
 if TYPE_CHECKING:
     from ratchet_mcp.store.deliveries import DeliveryRecord, JobFacts
@@ -62,6 +63,8 @@ async def load(store: Store, record: DeliveryRecord) -> Outcome:
     job = None if record.job_id is None else await store.deliveries.job(record.job_id)
     if execution is None and job is None:
         raise DeliveryRefused("The run is not recorded any more, so there is nothing to deliver.", details={"reason": "gone"})
+    if execution is not None and execution.status in UNFINISHED:
+        raise DeliveryFailed("How the run ended is not recorded yet.", details={"reason": "unrecorded"})
     return make(record, execution, job)
 
 

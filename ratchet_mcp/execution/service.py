@@ -21,7 +21,7 @@ from ratchet_mcp.engine.run import LogLine, Pool, ProgressUpdate, RunLimits, Run
 from ratchet_mcp.errors import ExecutionFinished, ExecutionNotFound, Interrupted
 from ratchet_mcp.execution import listing
 from ratchet_mcp.execution.asking import Answers, Asking, Asks
-from ratchet_mcp.execution.ending import OnEnd
+from ratchet_mcp.execution.ending import OnEnd, Planner
 from ratchet_mcp.execution.fetching import Fetches, OpenEgress
 from ratchet_mcp.execution.handle import Handle
 from ratchet_mcp.execution.keeper import Keeper
@@ -75,6 +75,10 @@ class Executions:
         self._tasks = anyio.create_task_group()
         self._closing = False
         self._total = 0
+
+    def deliver_by(self, planner: Planner) -> None:
+        """Let runs that end be delivered."""
+        self._runner.planner = planner
 
     async def __aenter__(self) -> Executions:
         await self._tasks.__aenter__()
@@ -176,6 +180,12 @@ class Executions:
         live.execution.input = input
         self._launch(live, prepared)
         return Handle(live)
+
+    async def accept(self, task: Task, input: Any, timeout_seconds: float | None = None) -> str:
+        """Check what `start` would be given, without starting it; returns the input as JSON text. Raises what `start` raises for it."""
+        limits = run_limits(self._settings.limits, task_seconds=task.timeout_seconds, asked_seconds=timeout_seconds)
+        await self._preparation.of(task)
+        return await self._take_input(task, input, limits)
 
     async def network_for(
         self,
@@ -314,6 +324,11 @@ class Executions:
         if record is None:
             raise ExecutionNotFound(f"No execution has the id {id!r}.")
         return to_execution(record)
+
+    def handle(self, id: str) -> Handle | None:
+        """Return the handle of a run that is under way here, None for any other."""
+        live = self._live.get(_normal(id))
+        return None if live is None else Handle(live)
 
     async def wait(self, id: str, seconds: float) -> Execution:
         """Return an execution as soon as it is final, or what it is after so many seconds. Raises `ExecutionNotFound`."""

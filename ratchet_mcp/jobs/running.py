@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import anyio
 from loguru import logger
@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from ratchet_mcp.execution.handle import Handle
     from ratchet_mcp.execution.service import Executions
     from ratchet_mcp.jobs.requests import Requests
+    from ratchet_mcp.store.records import DeliveryRecord
     from ratchet_mcp.store.store import Store
+    from ratchet_mcp.tasks.definition import Task
 
 WATCH_SECONDS = 0.5
 """How often this process looks whether another one asked to cancel what it runs."""
@@ -33,6 +35,18 @@ RECORD_SECONDS = 5.0
 """The longest pause between two tries to record an outcome that the store refuses."""
 
 STOPPING = "The server stops; the job goes back to the queue."
+
+
+class Planner(Protocol):
+    """Says what is to be delivered of a job that has ended."""
+
+    def rows_of_job(self, job: Job, task: Task | None) -> list[DeliveryRecord]:
+        """Return the rows that are written in the transaction of the end."""
+        ...
+
+    def announce(self) -> None:
+        """Hear that rows were written."""
+        ...
 
 
 class Attempt:
@@ -72,6 +86,7 @@ class Running:
         self._idle = anyio.Event()
         self._idle.set()
         self._closing = False
+        self.planner: Planner | None = None
         self.live: dict[str, Attempt] = {}
         self.performers: dict[str, Performer] = {"task": self._run_task}
 
@@ -174,9 +189,12 @@ class Running:
     async def _record(self, job: Job, outcome: Outcome) -> None:
         """Write what becomes of the job, until the store takes it; only what is still this attempt's to say counts."""
         pause = 0.1
+        deliveries = await self._deliveries_of(job, outcome)
         while True:
             try:
-                ours = await self._store.jobs.settle(job.id, job.attempts, outcome.values(job.execution_id), delay=outcome.delay)
+                ours = await self._store.jobs.settle(
+                    job.id, job.attempts, outcome.values(job.execution_id), delay=outcome.delay, deliveries=deliveries
+                )
                 break
             except RatchetError as error:
                 logger.warning("The end of job {} is not recorded yet: {}", job.id, error.message)
@@ -191,11 +209,23 @@ class Running:
         job = replace(job, status=outcome.status, failures=outcome.failures, last_error=outcome.error, updated_at=now)
         if outcome.status.final:
             job.finished_at = now
+            if deliveries and self.planner is not None:
+                self.planner.announce()
             self._ended(job)
         else:
             job.owner = None
             job.run_at = now + timedelta(seconds=outcome.delay) if outcome.status is JobStatus.SCHEDULED else job.run_at
             self._released(job)
+
+    async def _deliveries_of(self, job: Job, outcome: Outcome) -> list[DeliveryRecord]:
+        """Return what is to be delivered of a job that has ended: rows that are written with its end, so that none is lost."""
+        if self.planner is None or not outcome.status.final:
+            return []
+        try:
+            task = await self._requests.task_of(job.task if job.version is None else f"{job.task}@{job.version}", job.code)
+        except RatchetError:
+            task = None  # what the job itself wants is delivered all the same
+        return self.planner.rows_of_job(replace(job, status=outcome.status), task)
 
     def _enter(self, attempt: Attempt) -> None:
         self.live[attempt.job.id] = attempt

@@ -21,7 +21,7 @@ from ratchet_mcp.jobs.models import Control, Job, JobListener, JobPage, JobReque
 from ratchet_mcp.jobs.requests import Requests
 from ratchet_mcp.jobs.retention import keep_forgetting
 from ratchet_mcp.jobs.rows import to_job
-from ratchet_mcp.jobs.running import Running
+from ratchet_mcp.jobs.running import Planner, Running
 from ratchet_mcp.store.job_records import JobFilter, JobRecord
 
 if TYPE_CHECKING:
@@ -69,6 +69,10 @@ class Jobs:
     def performers(self) -> dict[str, Performer]:
         """Who does the attempts of each kind of job; `task` is there, others are added."""
         return self._running.performers
+
+    def deliver_by(self, planner: Planner) -> None:
+        """Let jobs that end be delivered."""
+        self._running.planner = planner
 
     async def __aenter__(self) -> Jobs:
         await self._tasks.__aenter__()

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Select, delete, func, select, tuple_, update
 from ratchet_mcp.store.database import Database
 from ratchet_mcp.store.executions import is_id
 from ratchet_mcp.store.records import PENDING, DeliveryRecord
-from ratchet_mcp.store.statements import BATCHES, DELIVERIES, JOBS, OWNERS, insert_or
+from ratchet_mcp.store.statements import BATCHES, DELIVERIES, EXECUTIONS, JOBS, OWNERS, insert_or
 from ratchet_mcp.store.writer import Writer
 
 SENDING, DELIVERED, FAILED = "sending", "delivered", "failed"
@@ -66,9 +66,12 @@ _ALL = select(*(DELIVERIES.c[name] for name in COLUMNS))
 
 def add_deliveries(connection: Connection, records: Sequence[DeliveryRecord]) -> None:
     """Write new deliveries in a transaction of the caller; one whose key is there already is left as it is."""
-    if records:
-        add = insert_or(connection.dialect.name, DELIVERIES).on_conflict_do_nothing(index_elements=["key"])
-        connection.execute(add, [asdict(record) for record in records])
+    if not records:
+        return
+    named = {record.execution_id for record in records if record.execution_id is not None}
+    there = set(connection.execute(select(EXECUTIONS.c.id).where(EXECUTIONS.c.id.in_(named))).scalars()) if named else set[str]()
+    rows = [{**asdict(record), "execution_id": record.execution_id if record.execution_id in there else None} for record in records]
+    connection.execute(insert_or(connection.dialect.name, DELIVERIES).on_conflict_do_nothing(index_elements=["key"]), rows)
 
 
 class DeliveryRepository:

@@ -11,10 +11,12 @@ from sqlalchemy import Connection, Select, bindparam, delete, exists, func, inse
 
 from ratchet_mcp.store.compiled import Write
 from ratchet_mcp.store.database import Database
+from ratchet_mcp.store.deliveries import add_deliveries
 from ratchet_mcp.store.executions import is_id, storable
 from ratchet_mcp.store.job_claims import claim
 from ratchet_mcp.store.job_controls import change_control, declare, read_controls
 from ratchet_mcp.store.job_records import COLUMNS, LISTED, WAITING, Cancelling, ControlRecord, JobFilter, JobRecord, Waiting
+from ratchet_mcp.store.records import DeliveryRecord
 from ratchet_mcp.store.statements import EXECUTIONS, JOBS, insert_or
 from ratchet_mcp.store.writer import Writer
 
@@ -115,8 +117,10 @@ class JobRepository:
 
         return self._writer.call(work)
 
-    def settle(self, id: str, attempt: int, values: Mapping[str, Any], *, delay: float = 0.0) -> asyncio.Future[bool]:
-        """End this process' attempt of a job; tells whether it still was this process' to end.
+    def settle(
+        self, id: str, attempt: int, values: Mapping[str, Any], *, delay: float = 0.0, deliveries: Sequence[DeliveryRecord] = ()
+    ) -> asyncio.Future[bool]:
+        """End this process' attempt of a job; tells whether it still was this process' to end. If so, `deliveries` are written with it.
 
         A scheduled job runs after `delay` seconds.
         """
@@ -129,7 +133,10 @@ class JobRepository:
                 times["run_at"] = now + timedelta(seconds=delay)
             elif values["status"] != "queued":
                 times["finished_at"] = now
-            return connection.execute(change.values(**values, **times)).rowcount > 0
+            ours = connection.execute(change.values(**values, **times)).rowcount > 0
+            if ours and deliveries:
+                add_deliveries(connection, deliveries)
+            return ours
 
         return self._writer.join(work)
 
