@@ -62,7 +62,7 @@ class Recorder:
     def begin(self, number: int, seen: Seen, call: HttpCall) -> Recorded:
         """Note a request that starts."""
         entry = Recorded(number, self._redacted(seen), call=call)
-        self._learn(seen.headers)
+        self._learn(seen.headers, seen.url)
         self._count(entry, len(seen.body or b""))
         self.entries.append(entry)
         return entry
@@ -75,7 +75,7 @@ class Recorder:
             entry.error = outcome
             return
         self._count(entry, len(outcome.body))
-        self._learn(outcome.headers)
+        self._learn(outcome.headers, outcome.url)
         entry.response = FetchResponse(
             url=self.redactor.url(outcome.url),
             status=outcome.status,
@@ -91,9 +91,9 @@ class Recorder:
         if self._bytes > self.max_bytes:
             entry.complete = self.complete = False
 
-    def _learn(self, headers: Headers) -> None:
+    def _learn(self, headers: Headers, url: str) -> None:
         if len(self._values) < MOST_VALUES:
-            self._values.update(dict.fromkeys(self.redactor.values(headers)))
+            self._values.update(dict.fromkeys(self.redactor.values(headers, url)))
 
     def _cleaned(self, entry: Recorded) -> Recorded:
         """Return an entry in whose bodies no value of a cookie or a credential stands that went over the wire in this run."""

@@ -109,7 +109,7 @@ class _Reader:
             return [], False
         if "url" in raw and "http" not in raw:
             return self._list([raw], "$"), False
-        self._known(raw, ("http", "network"), "$")
+        self._known(raw, ("http", "network", "answers"), "$")
         network = raw.get("network")
         if network not in (None, "live", "mocked"):
             self._wrong("$.network", f'expected "live" or "mocked", got {shown(network)}')

@@ -6,7 +6,7 @@ import fnmatch
 import re
 from collections.abc import Iterable
 from functools import lru_cache
-from urllib.parse import unquote_plus
+from urllib.parse import parse_qsl, unquote_plus
 
 from ratchet_mcp.egress.messages import Headers
 from ratchet_mcp.settings.network import NetworkSettings
@@ -50,7 +50,7 @@ class Redactor:
         scheme, space, _ = value.partition(" ")
         return f"{scheme} {MARK}" if space and name.lower().endswith("authorization") and len(scheme) <= 16 else MARK
 
-    def values(self, headers: Headers) -> list[bytes]:
+    def values(self, headers: Headers, url: str = "") -> list[bytes]:
         """Return the sensitive values themselves, for finding them elsewhere; short ones and words, which are everywhere, are left out."""
         found: list[str] = []
         for name, value in headers:
@@ -61,6 +61,8 @@ class Redactor:
                 found += [pair.partition("=")[2].strip() for pair in pairs]
             else:
                 found.append(value.rpartition(" ")[2])
+        parameters = parse_qsl(url.partition("?")[2].partition("#")[0], keep_blank_values=True)
+        found += [value for name, value in parameters if self._query(name)]
         telling = [value for value in found if len(value) >= LEAST or _SHORT.fullmatch(value)]
         return [value.encode() for value in telling if not value.startswith("{{")]
 

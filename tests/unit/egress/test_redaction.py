@@ -108,7 +108,12 @@ def test_hostile_text_costs_no_time(hostile: str) -> None:
         ("a1", b"a1", b"a1"),
     ],
 )
-def test_what_went_over_the_wire_as_a_cookie_is_found_in_bodies(value: str, body: bytes, cleaned: bytes) -> None:
-    for each in REDACTOR.values((("Set-Cookie", f"sid={value}; Path=/"), ("Accept", "abc"))):
-        body = without(body, each)
-    assert body == cleaned
+def test_what_went_over_the_wire_as_a_cookie_or_in_a_url_is_found_in_bodies(value: str, body: bytes, cleaned: bytes) -> None:
+    for headers, url in (
+        ((("Set-Cookie", f"sid={value}; Path=/"), ("Accept", "abc")), ""),
+        ((), f"https://a.example/?q=mode&token={value}#x"),
+    ):
+        found = body
+        for each in REDACTOR.values(headers, url):
+            found = without(found, each)
+        assert found == cleaned
