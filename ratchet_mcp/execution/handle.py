@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 
 from ratchet_mcp.engine.course import Course
 from ratchet_mcp.engine.observe import Observed
@@ -40,6 +41,12 @@ class Handle:
     def course(self) -> Course | None:
         """Return the course that a run took which was started with one, once it has ended; with it, the run can be repeated."""
         return self._live.course
+
+    @contextmanager
+    def when_ended(self, listener: Callable[[], None]) -> Generator[None]:
+        """Call a listener on the event loop when the execution is final, if that happens meanwhile."""
+        with self._live.when_ended(listener):
+            yield
 
     @property
     def asking(self) -> Asking:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -64,6 +65,7 @@ class Live:
         self.clock = request.clock or RunClock(request.limits.timeout_seconds)
         self.asking = Asking(None)
         self._ended = asyncio.Event()
+        self._listeners: list[Callable[[], None]] = []
         self._calling = calling
         self._on_progress = on_progress
 
@@ -111,7 +113,7 @@ class Live:
         if self.on_end is None:
             return
         try:
-            await self.on_end(Ended(self.execution, self.lines, self.course or self.request.course))
+            await self.on_end(Ended(self.execution, self.lines, self.course or self.request.course, self.asking.told))
         except RatchetError as error:
             self.execution.warnings.append(error.message)
         except Exception as error:
@@ -137,6 +139,17 @@ class Live:
     def ended(self) -> None:
         """Wake who waits: the execution is final and recorded."""
         self._ended.set()
+        for listener in list(self._listeners):
+            listener()
+
+    @contextmanager
+    def when_ended(self, listener: Callable[[], None]) -> Generator[None]:
+        """Call a listener when the execution is final and recorded, if that happens meanwhile."""
+        self._listeners.append(listener)
+        try:
+            yield
+        finally:
+            self._listeners.remove(listener)
 
     async def wait(self, seconds: float | None) -> bool:
         """Wait until the execution is final and recorded; tells whether it is after so many seconds."""

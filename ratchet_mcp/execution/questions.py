@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import anyio
 
-from ratchet_mcp.errors import AnswerInvalid
+from ratchet_mcp.errors import AnswerInvalid, AskError
 from ratchet_mcp.execution.asking import Answer, checked
 from ratchet_mcp.tasks.question import Question
 
@@ -84,6 +84,13 @@ class OpenQuestions:
         one.future.set_result(fitting)
         self._tell()
         return True
+
+    def refuse(self, key: str, error: AskError) -> None:
+        """Let the task have an error instead of an answer."""
+        one = self._open.get(key)
+        if one is not None and not one.future.done():
+            one.future.set_exception(error)
+            self._tell()
 
     async def news(self) -> None:
         """Wait until a question comes or goes."""

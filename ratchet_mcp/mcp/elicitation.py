@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 KEY = "confirm"
 MAX_QUESTION = 2_000
 AUDIENCE = "ratchet"
+LEAST_SEAL_SECONDS, SEAL_MARGIN_SECONDS = 600.0, 120.0
+"""How long a sealed state is good: as long as a question is open, and a little more."""
+
 _MAKING = threading.Lock()
 FORM: dict[str, Any] = {"type": "object", "properties": {KEY: {"type": "boolean", "title": "Yes, do it", "default": True}}}
 
@@ -46,15 +49,20 @@ class Asked(Exception):
         self.result = result
 
 
+def can_ask(context: ServerRequestContext[Any, Any]) -> bool:
+    """Tell whether the client has declared that it can put a form to its user."""
+    capabilities = context.session.client_capabilities
+    elicitation = capabilities.elicitation if capabilities else None
+    return elicitation is not None and (elicitation.url is None or elicitation.form is not None)
+
+
 async def confirm(call: Call, message: str) -> bool | None:
     """Ask the user yes or no. `None` when the client cannot ask; no answer within `mcp.answer_seconds` is a no.
 
     Ask before anything is changed: in the modern era this raises `Asked`, and the tool is called again with the answer. The answer
     counts only for the same tool, arguments, principal and message. Raises `MCPError` when the state that came back is not ours.
     """
-    capabilities = call.context.session.client_capabilities
-    elicitation = capabilities.elicitation if capabilities else None
-    if elicitation is None or (elicitation.url is not None and elicitation.form is None):
+    if not can_ask(call.context):
         return None
     question = printable(message)[:MAX_QUESTION]
     if call.context.protocol_version in MODERN_PROTOCOL_VERSIONS:
@@ -74,33 +82,44 @@ async def _by_request(call: Call, question: str) -> bool | None:
 
 async def _by_repetition(call: Call, question: str) -> bool | None:
     """Return the answer that came with the call if it is one to this question, else raise `Asked`."""
-    params: Mapping[str, Any] = call.context.params or {}
-    boundary = await _boundary_of(call.settings)
     state = hashlib.sha256(question.encode()).hexdigest()
-    responses = cast("Mapping[str, Any]", params.get("inputResponses") or {})
-    if params.get("requestState") is not None and KEY in responses:
-        opened = await _through(boundary, call.context, dict(params))
-        if opened == state:
-            return _agreed(ElicitResult.model_validate(responses[KEY], by_name=False))
+    given = responses(call)
+    if KEY in given and await unsealed(call) == state:
+        return _agreed(ElicitResult.model_validate(given[KEY], by_name=False))
     request = ElicitRequest(params=ElicitRequestFormParams(message=question, requested_schema=FORM))
-    asked = InputRequiredResult(input_requests={KEY: request}, request_state=state)
-    fresh = {name: value for name, value in params.items() if name != "requestState"}
+    raise await asked(call, {KEY: request}, state)
+
+
+def responses(call: Call) -> Mapping[str, Any]:
+    """Return what a client of 2026-07-28 answers in the call, by the keys of the questions."""
+    return cast("Mapping[str, Any]", (call.context.params or {}).get("inputResponses") or {})
+
+
+async def asked(call: Call, requests: dict[str, ElicitRequest], state: str) -> Asked:
+    """Return what ends the call with questions; the client calls again with the answers and the sealed state."""
+    result = InputRequiredResult(input_requests=dict(requests), request_state=state)
+    fresh = {name: value for name, value in (call.context.params or {}).items() if name != "requestState"}
+    boundary = await _boundary_of(call.settings)
 
     async def ask(context: ServerRequestContext[Any, Any]) -> InputRequiredResult:
-        return asked
+        return result
 
-    raise Asked(await boundary(replace(call.context, params=fresh), ask))
+    return Asked(await boundary(replace(call.context, params=fresh), ask))
 
 
-async def _through(boundary: RequestStateBoundary, context: ServerRequestContext[Any, Any], params: dict[str, Any]) -> str | None:
-    """Return the state in `params` as we made it. Raises `MCPError` when it was tampered with, is too old or of another call."""
+async def unsealed(call: Call) -> str | None:
+    """Return the state that came with the call as we made it. Raises `MCPError` when it is not ours, or of another call."""
+    params = call.context.params or {}
+    if params.get("requestState") is None:
+        return None
+    boundary = await _boundary_of(call.settings)
     seen: list[str] = []
 
     async def look(opened: ServerRequestContext[Any, Any]) -> dict[str, Any]:
         seen.append((opened.params or {})["requestState"])
         return {}
 
-    await boundary(replace(context, params=params), look)
+    await boundary(replace(call.context, params=dict(params)), look)
     return seen[0] if seen else None
 
 
@@ -110,21 +129,24 @@ def _agreed(answer: ElicitResult) -> bool:
 
 async def _boundary_of(settings: Settings) -> RequestStateBoundary:
     """Return the boundary that seals under this server's key; the SDK's class binds method, tool, arguments, principal and time."""
-    return await anyio.to_thread.run_sync(lambda: _only_one(key_file(settings)))
+    seconds = max(LEAST_SEAL_SECONDS, settings.mcp.answer_seconds + SEAL_MARGIN_SECONDS)
+    return await anyio.to_thread.run_sync(lambda: _only_one(key_file(settings), seconds))
 
 
-def _only_one(file: Path | None) -> RequestStateBoundary:
+def _only_one(file: Path | None, seconds: float) -> RequestStateBoundary:
     with _MAKING:
-        return _boundary(file)
+        return _boundary(file, seconds)
 
 
 @cache
-def _boundary(file: Path | None) -> RequestStateBoundary:
+def _boundary(file: Path | None, seconds: float) -> RequestStateBoundary:
     from mcp.server.request_state import RequestStateBoundary, RequestStateSecurity
 
     from ratchet_mcp.security.keys import load_or_make
 
-    security = RequestStateSecurity.ephemeral() if file is None else RequestStateSecurity(keys=[load_or_make(file)])
+    if file is None:
+        return RequestStateBoundary(RequestStateSecurity.ephemeral(ttl=seconds), default_audience=AUDIENCE)
+    security = RequestStateSecurity(keys=[load_or_make(file)], ttl=seconds)
     return RequestStateBoundary(security, default_audience=AUDIENCE)
 
 

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from ratchet_mcp.errors import RatchetError
+from ratchet_mcp.errors import ExecutionNotFound, RatchetError
+from ratchet_mcp.mcp.asking import attend, continued
+from ratchet_mcp.mcp.elicitation import Asked
 from ratchet_mcp.mcp.long_output import ALL_LINES, lines_that_fit
 from ratchet_mcp.mcp.progress import ProgressRelay, wanted
 from ratchet_mcp.mcp.results import describe
@@ -24,14 +26,39 @@ LOG_TAIL = 20
 
 
 async def run_and_wait(call: Call, start: Callable[[OnProgress], Awaitable[Handle]], seconds: float) -> Execution:
-    """Start a run and wait for it. When the client cancels the call, the run is killed."""
+    """Start a run and wait for it; its questions go to the user of the client. When the client cancels the call, the run is killed.
+
+    A call that is repeated with the answers to questions goes on with the run that asked them, and starts nothing.
+    """
     relay = ProgressRelay(call.context) if wanted(call.context) else None
-    handle = await start(relay.take if relay else None)
+    on_progress = relay.take if relay else None
+    id = await continued(call)
+    if id is None:
+        handle = await start(on_progress)
+    else:
+        ratchet = await call.app.get()
+        known = ratchet.executions.handle(id)
+        if known is None or known.execution.principal != call.principal.id:
+            return await _ended(ratchet, call, id, seconds)
+        handle = known
+        handle.tell_progress(on_progress)
+    waiting = attend(call, handle, seconds)
     try:
-        return await (relay.during(handle.wait(seconds)) if relay else handle.wait(seconds))
+        return await (relay.during(waiting) if relay else waiting)
+    except Asked:
+        handle.tell_progress(None)
+        raise
     except anyio.get_cancelled_exc_class():
         handle.cancel("The client cancelled the request.")
         raise
+
+
+async def _ended(ratchet: Ratchet, call: Call, id: str, seconds: float) -> Execution:
+    """Return the run that asked, which has ended meanwhile. Raises `ExecutionNotFound`."""
+    execution = await ratchet.executions.wait(id, seconds)
+    if execution.principal != call.principal.id:
+        raise ExecutionNotFound(f"No execution has the id {id!r}.")
+    return execution
 
 
 async def failure_text(ratchet: Ratchet, execution: Execution, error: dict[str, Any]) -> str:

@@ -10,6 +10,7 @@ from mcp.types import Tool, ToolAnnotations
 
 from ratchet_mcp.errors import InvalidArgument
 from ratchet_mcp.execution.models import Origin, Status
+from ratchet_mcp.mcp.asking import answers_for
 from ratchet_mcp.mcp.long_output import PREVIEW_CHARACTERS, output_uri
 from ratchet_mcp.mcp.results import ToolResult, clipped, failure, mirror, to_json, wire
 from ratchet_mcp.mcp.running import OnProgress, failure_text, run_and_wait
@@ -74,7 +75,9 @@ class TaskTool:
         value = self._input_of(arguments)
 
         def start(on_progress: OnProgress) -> Awaitable[Handle]:
-            return ratchet.executions.start(task, value, origin=Origin.MCP, principal=call.principal, on_progress=on_progress)
+            return ratchet.executions.start(
+                task, value, origin=Origin.MCP, principal=call.principal, on_progress=on_progress, answers=answers_for(call)
+            )
 
         execution = await run_and_wait(call, start, call.settings.mcp.wait_seconds)
         return {**await self._answer(call, ratchet, execution), "_meta": {EXECUTION_META: execution.id}}

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ratchet_mcp.egress.run import RunNetwork
     from ratchet_mcp.egress.service import Egress
     from ratchet_mcp.engine.run import ProgressUpdate
+    from ratchet_mcp.execution.asking import Answers
     from ratchet_mcp.execution.ending import Ended
     from ratchet_mcp.execution.service import Executions, Handle
     from ratchet_mcp.settings import Settings
@@ -94,6 +95,7 @@ class Recordings:
         timeout_seconds: float | None = None,
         on_progress: Callable[[ProgressUpdate], None] | None = None,
         mocks: Mocks | None = None,
+        answers: Answers | None = None,
     ) -> Handle:
         """Start a run that is recorded: into `folder`, or to be found by the execution's id. A failure to write is a warning of the run.
 
@@ -119,6 +121,7 @@ class Recordings:
             network=network,
             course=Course.fresh(),
             on_end=write,
+            answers=answers,
         )
 
     async def place(self) -> Path:
@@ -194,6 +197,7 @@ def _facts(task: Task, ended: Ended, network: RunNetwork) -> dict[str, Any]:
         "input": execution.input,
         **outcome,
         "logs": [{"at": line.at, "level": line.level, "message": line.message} for line in ended.lines],
+        **({"questions": ended.questions} if ended.questions else {}),
         "course": ended.course.to_dict() if ended.course is not None else None,
         "nonce": network.secrets.nonce,
     }

@@ -13,6 +13,7 @@ from ratchet_mcp.execution.models import Execution, Origin, Status
 from ratchet_mcp.security.principal import LOCAL, Principal
 from ratchet_mcp.tasks.json_values import is_object
 from ratchet_mcp.tasks.testcase import TestCase
+from ratchet_mcp.testing.answers import RecordedAnswers
 from ratchet_mcp.testing.compare import compare
 
 if TYPE_CHECKING:
@@ -127,6 +128,7 @@ class Replays:
             on_progress=on_progress,
             network=network,
             course=course,
+            answers=RecordedAnswers(recorded.recording.facts.get("questions")),
             on_end=note,
         )
         return replayed

@@ -16,6 +16,7 @@ from ratchet_mcp.errors import RatchetError, from_dict
 from ratchet_mcp.execution.models import Execution, Origin, Status
 from ratchet_mcp.execution.values import is_small
 from ratchet_mcp.security.principal import LOCAL, Principal
+from ratchet_mcp.testing.answers import MockedAnswers
 from ratchet_mcp.testing.compare import compare
 from ratchet_mcp.testing.coverage import merge
 from ratchet_mcp.testing.diff import unified
@@ -117,9 +118,16 @@ class _Session:
     async def _test(self, case: TestCase) -> TestResult:
         began = time.perf_counter()
         try:
+            answers = MockedAnswers.read(case.mock, case.file or "tests", f"{case.path}.mock")
             network = await self._network(case)
             handle = await self._executions.start(
-                self._task, case.input, origin=Origin.TEST, principal=self._principal, observe=self._observe, network=network
+                self._task,
+                case.input,
+                origin=Origin.TEST,
+                principal=self._principal,
+                observe=self._observe,
+                network=network,
+                answers=answers,
             )
             execution = await self._end_of(handle)
         except RatchetError as error:
@@ -131,9 +139,10 @@ class _Session:
             lines = await self._executions.logs(execution.id, 0, MOST_LINES)
             result = replace(result, lines=lines[-LINES_KEPT:])
         unused = network.mocks.unused if network.mocks is not None and case.mock is not None else []
-        if unused:
-            never = f"No request was answered by {', '.join(unused[:5])}{', …' if len(unused) > 5 else ''}."
-            result = replace(result, note=f"{result.note} {never}" if result.note else never)
+        for what, places in (("request was answered by", unused), ("question was answered by", answers.unused)):
+            if places:
+                never = f"No {what} {', '.join(places[:5])}{', …' if len(places) > 5 else ''}."
+                result = replace(result, note=f"{result.note} {never}" if result.note else never)
         duration = execution.run_ms if execution.run_ms is not None else execution.total_ms or 0.0
         return replace(result, duration_ms=round(duration, 2), execution_id=execution.id)
 

@@ -35,6 +35,12 @@ TASKS: dict[str, tuple[str, dict[str, Any]]] = {
         "(input) => 'x'.repeat(input.length)",
         {"type": "object", "properties": {"length": {"type": "integer"}}, "required": ["length"]},
     ),
+    "asks-later": (
+        "async () => { await new Promise((go) => setTimeout(go, 50)); const who = { type: 'string', minLength: 2 };\n"
+        "const a = await ask('Who are you?', { type: 'object', properties: { name: who }, required: ['name'] });\n"
+        "return `Hello, ${a.content.name}!`; }",
+        ANY,
+    ),
     "chatty": ("(input) => { for (let n = 0; n < 500; n++) console.log('line ' + n); return 'said'; }", ANY),
 }
 

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 SUGGESTION = 'A mock is such as {"url": "api.example.com/v1", "method": "GET", "response": {"body": {"degrees": 21}}}.'
 
+ANSWER = 'An answer is such as {"content": {"name": "Ada"}}, or {"action": "decline"}, each with or without message_contains.'
+
 
 def check_mocks(task: Task) -> Iterator[Finding]:
     """Tell each mistake in the mocks of each test."""
@@ -20,9 +22,11 @@ def check_mocks(task: Task) -> Iterator[Finding]:
         if case.mock is None:
             continue
         from ratchet_mcp.egress.mock_format import read_mocks
+        from ratchet_mcp.tasks.mock_answers import read_answers
 
-        try:
-            read_mocks(case.mock, case.file, f"{case.path}.mock")
-        except TaskInvalid as error:
-            for problem in error.details["problems"]:
-                yield finding("invalid-test", problem["file"], problem["message"], path=problem["path"], suggestion=SUGGESTION)
+        for read, suggestion in ((read_mocks, SUGGESTION), (read_answers, ANSWER)):
+            try:
+                read(case.mock, case.file, f"{case.path}.mock")
+            except TaskInvalid as error:
+                for problem in error.details["problems"]:
+                    yield finding("invalid-test", problem["file"], problem["message"], path=problem["path"], suggestion=suggestion)
