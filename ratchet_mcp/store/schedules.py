@@ -87,9 +87,8 @@ class ScheduleRepository:
             if count >= most:
                 return count
             add = insert_or(connection.dialect.name, SCHEDULES).values({name: getattr(record, name) for name in COLUMNS})
-            if connection.execute(add.on_conflict_do_nothing(index_elements=["name"])).rowcount > 0:
-                return None
-            return _named(connection, record.name)
+            written = connection.execute(add.on_conflict_do_nothing(index_elements=["name"]).returning(_ROWS.id)).first()
+            return None if written is not None else _named(connection, record.name)
 
         return self._writer.call(work)
 

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
@@ -47,6 +48,7 @@ class Cron:
     _fields: str
 
     @classmethod
+    @lru_cache(maxsize=4096)
     def parse(cls, given: str) -> Cron:
         """Read an expression. Raises `InvalidArgument` that names the field which is wrong, or says that it never comes true."""
         text = " ".join(given.split())
