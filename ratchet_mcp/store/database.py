@@ -13,8 +13,9 @@ import orjson
 from sqlalchemy import Connection, Engine, StaticPool, create_engine, event
 
 from ratchet_mcp.settings import StoreSettings
-from ratchet_mcp.store.failures import describe
+from ratchet_mcp.store.failures import describe, server_gone
 from ratchet_mcp.store.location import Location, locate, prepare_file
+from ratchet_mcp.store.outage import Outage
 from ratchet_mcp.store.types import encode_json
 
 T = TypeVar("T")
@@ -32,6 +33,7 @@ class Database:
         self.settings = settings
         self.engine = _engine(location, settings)
         self.guard: AbstractContextManager[Any] = threading.RLock() if location.memory else nullcontext()
+        self._outage = Outage(settings.busy_timeout_seconds)
         self._limiter: anyio.CapacityLimiter | None = None
 
     @classmethod
@@ -51,12 +53,17 @@ class Database:
         return await anyio.to_thread.run_sync(self.read_now, work, limiter=self._limiter)
 
     def read_now(self, work: Callable[[Connection], T]) -> T:
-        """Do some reading on a thread of the caller. Raises `StoreFailed`."""
-        try:
-            with self.guard, self.engine.connect() as connection:
-                return work(connection)
-        except Exception as error:
-            raise describe(error, self.location.shown) from error
+        """Do some reading on a thread of the caller; a server that is gone for a moment is waited for. Raises `StoreFailed`."""
+        while True:
+            try:
+                with self.guard, self.engine.connect() as connection:
+                    found = work(connection)
+            except Exception as error:
+                if not (server_gone(error) and self._outage.again(error)):
+                    raise describe(error, self.location.shown) from error
+            else:
+                self._outage.over()
+                return found
 
     def close(self) -> None:
         """Close all connections."""

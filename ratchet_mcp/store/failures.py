@@ -38,6 +38,8 @@ POSTGRES = {
     "55P03": ("locked", "Another session holds a lock", "End the session that keeps it locked."),
     "57014": ("locked", "The database took too long", "Look for sessions that block others."),
 }
+CONFLICTS = ("40001", "40P01")
+"""Serialization failure, deadlock."""
 UNREACHABLE = ("unreachable", "The database server cannot be reached", "Check that it runs and that store.url names it rightly.")
 OTHER = ("failed", "The database refused", None)
 
@@ -61,6 +63,16 @@ def connection_lost(error: BaseException) -> bool:
     return isinstance(error, DBAPIError) and error.connection_invalidated
 
 
+def server_gone(error: BaseException) -> bool:
+    """Tell whether a database server cannot be reached now, so that trying again a little later may help."""
+    return _classify(error) == UNREACHABLE
+
+
+def conflicted(error: BaseException) -> bool:
+    """Tell whether a transaction was undone because of another one, so that it succeeds when it is tried again."""
+    return isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) in CONFLICTS
+
+
 def _classify(error: BaseException) -> tuple[str, str, str | None]:
     original: Any = error.orig if isinstance(error, DBAPIError) else error
     name: str = getattr(original, "sqlite_errorname", None) or ""
@@ -70,7 +82,7 @@ def _classify(error: BaseException) -> tuple[str, str, str | None]:
     state: str | None = getattr(original, "sqlstate", None)
     if state in POSTGRES:
         return POSTGRES[state]
-    if connection_lost(error) or (state or "").startswith("08") or _never_connected(original, state):
+    if connection_lost(error) or (state or "").startswith(("08", "57P")) or _never_connected(original, state):
         return UNREACHABLE
     return OTHER
 

@@ -19,13 +19,17 @@ from sqlalchemy import Connection
 from ratchet_mcp.errors import Busy, StoreFailed
 from ratchet_mcp.store.compiled import Compiled, Write
 from ratchet_mcp.store.database import Database
-from ratchet_mcp.store.failures import concerns_one_row, connection_lost, describe
+from ratchet_mcp.store.failures import concerns_one_row, conflicted, describe, server_gone
+from ratchet_mcp.store.outage import Fate, Outage
 
 T = TypeVar("T")
 Work = Callable[[Connection], Any]
 
 
 Row = tuple[Write, dict[str, Any]]
+
+CONFLICTS = 3
+"""How often a transaction is tried again that met another machine's."""
 
 HOLD_SECONDS = 0.005
 """How long rows that are submitted with `soon` may wait for others to share a transaction with."""
@@ -49,6 +53,7 @@ class Writer:
 
     def __init__(self, database: Database, pulse: Work, pulse_seconds: float, *, limit: int = 20_000, batch: int = 500) -> None:
         self._database = database
+        self._outage = Outage(database.settings.busy_timeout_seconds)
         self._pulse = pulse
         self._pulse_seconds = pulse_seconds
         self._limit = limit
@@ -212,25 +217,33 @@ class Writer:
             yield some
 
     def _attempt(self, items: list[_Item]) -> BaseException | None:
-        """Write items in one transaction; a lost connection is opened once more. The error is also noted on each item."""
-        error = self._transact(items)
-        if error is not None and connection_lost(error):
-            error = self._transact(items)
-        if error is not None:
+        """Write items in one transaction; a server that is gone for a moment is waited for. The error is also noted on each item."""
+        fate = Fate()
+        tries = 0
+        error = self._transact(items, fate)
+        while error is not None and ((tries < CONFLICTS and conflicted(error)) or (server_gone(error) and self._outage.again(error))):
+            tries += 1
+            error = self._transact(items, fate)
+        if error is None:
+            self._outage.over()
+        else:
             self.last_failure = str(describe(error, self._database.location.shown))
             for item in items:
                 item.error = error
         return error
 
-    def _transact(self, items: list[_Item]) -> BaseException | None:
+    def _transact(self, items: list[_Item], fate: Fate) -> BaseException | None:
         try:
             with self._database.guard:
                 connection = self._connected()
+                if fate.committed(connection):
+                    return None
                 with connection.begin():
                     for item in items:
                         if item.work is not None:
                             item.result = item.work(connection)
                     self._execute(connection, items)
+                    fate.about_to_commit(connection)
         except Exception as error:
             if not concerns_one_row(error):
                 self._disconnect(for_good=not self._database.location.memory)

@@ -42,6 +42,16 @@ class PostgresServer:
         """Stop it: `immediate` is what a crash does, `fast` cuts its clients off and leaves everything tidy."""
         self._run("pg_ctl", "-D", "data", "-w", "-m", mode, "stop")
 
+    def restart(self, mode: str = "immediate") -> None:
+        """Stop it and start it again."""
+        self.stop(mode)
+        self.start()
+
+    def ensure_running(self) -> None:
+        """Start it if a test left it stopped."""
+        if not (self.folder / "data" / "postmaster.pid").exists():
+            self.start()
+
     def url(self, database: str) -> str:
         """Return the `store.url` of a database."""
         return f"postgresql://{self.user}@/{database}?host={self.folder}"
