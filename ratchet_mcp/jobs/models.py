@@ -84,6 +84,7 @@ class Job:
     execution_id: str | None = None
     schedule_id: str | None = None
     delivery: list[dict[str, Any]] | None = None
+    call: dict[str, Any] | None = None
     questions: Any = None
     answers: Any = None
     cancel_requested_at: datetime | None = None
@@ -122,7 +123,8 @@ class JobRequest:
     """What is asked for: a task by its reference (resolved, and its version pinned, when it is submitted) and its input.
 
     `retry` None means what the task says of itself, else the settings. With `code` an unsaved function runs, and `task` is not looked at.
-    `unique_key` makes the job the only one of its key: submitting it again gives the job that is there.
+    `unique_key` makes the job the only one of its key: submitting it again gives the job that is there. `call` is what a face wants to
+    remember of the call that became this job; such a job may ask the user.
     """
 
     task: str
@@ -138,6 +140,7 @@ class JobRequest:
     schedule_id: str | None = None
     kind: Kind = "task"
     code: str | None = None
+    call: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

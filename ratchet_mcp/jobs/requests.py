@@ -94,6 +94,7 @@ class Requests:
             unique_key=request.unique_key,
             schedule_id=request.schedule_id,
             delivery=request.delivery,
+            call=request.call,
         )
 
 

@@ -15,8 +15,8 @@ from ratchet_mcp.store.job_records import ControlRecord, JobRecord
 
 SAME = (
     "id", "task", "version", "principal", "run_at", "created_at", "updated_at", "kind", "input", "code", "attempts", "max_attempts",
-    "failures", "crashes", "timeout_seconds", "unique_key", "owner", "last_error", "execution_id", "schedule_id", "delivery", "questions",
-    "answers", "cancel_requested_at", "cancel_reason", "finished_at",
+    "failures", "crashes", "timeout_seconds", "unique_key", "owner", "last_error", "execution_id", "schedule_id", "delivery", "call",
+    "questions", "answers", "cancel_requested_at", "cancel_reason", "finished_at",
 )  # fmt: skip
 
 

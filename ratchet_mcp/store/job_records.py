@@ -13,7 +13,7 @@ WAITING = ("queued", "scheduled")
 
 @dataclass(slots=True)
 class JobRecord:
-    """One job. `input` may be `JsonText` on the way in. Listings leave `input`, `code`, `questions` and `answers` out."""
+    """One job. `input` may be `JsonText` on the way in. Listings leave `input`, `code`, `call`, `questions` and `answers` out."""
 
     id: str
     task: str
@@ -40,6 +40,7 @@ class JobRecord:
     execution_id: str | None = None
     schedule_id: str | None = None
     delivery: Any = None
+    call: Any = None
     questions: Any = None
     answers: Any = None
     cancel_requested_at: datetime | None = None
@@ -53,7 +54,7 @@ class JobRecord:
 
 
 COLUMNS = tuple(each.name for each in fields(JobRecord))
-BIG = ("input", "code", "questions", "answers")
+BIG = ("input", "code", "call", "questions", "answers")
 LISTED = tuple(name for name in COLUMNS if name not in BIG)
 
 

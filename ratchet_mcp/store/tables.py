@@ -157,6 +157,7 @@ class JobRow(Table, table=True):
     kind: str = "task"
     code: str | None = _text(nullable=True)
     delivery: Any = _json()
+    call: Any = _json()
     questions: Any = _json()
     answers: Any = _json()
     cancel_requested_at: datetime | None = _instant(nullable=True)

@@ -43,7 +43,7 @@ def downgrade() -> None:
     ):
         op.drop_index(name, table_name="jobs")
     with op.batch_alter_table("jobs") as table:
-        for column in ("failures", "crashes", "execution_id", "kind", "code", "delivery", "questions", "answers"):
+        for column in ("failures", "crashes", "execution_id", "kind", "code", "delivery", "call", "questions", "answers"):
             table.drop_column(column)
     op.create_index(op.f("ix_jobs_status_priority_run_at"), "jobs", ["status", "priority", "run_at"])
     for name in (op.f("ix_schedules_name"), op.f("ix_schedules_created_at_id")):
@@ -70,6 +70,7 @@ def _jobs_and_schedules() -> None:
         table.add_column(sa.Column("kind", sa.String(), nullable=False, server_default="task"))
         table.add_column(sa.Column("code", sa.Text(), nullable=True))
         table.add_column(sa.Column("delivery", types.Json, nullable=True))
+        table.add_column(sa.Column("call", types.Json, nullable=True))
         table.add_column(sa.Column("questions", types.Json, nullable=True))
         table.add_column(sa.Column("answers", types.Json, nullable=True))
     op.create_index("ix_jobs_claim", "jobs", ["priority", "run_at", "id"], **_where("status = 'queued'"))
