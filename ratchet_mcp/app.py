@@ -6,7 +6,7 @@ import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ratchet_mcp.execution.asking import Answers
     from ratchet_mcp.execution.models import Origin
     from ratchet_mcp.execution.service import Executions, Handle
+    from ratchet_mcp.jobs.schedules.service import Schedules
     from ratchet_mcp.jobs.service import Jobs
     from ratchet_mcp.registry.catalog import Catalog
     from ratchet_mcp.settings import Settings
@@ -62,6 +63,7 @@ class Ratchet:
         batches: OnDemand[Batches],
         jobs: Jobs,
         deliveries: Deliveries,
+        schedules: Schedules,
     ) -> None:
         self.settings = settings
         self.catalog = catalog
@@ -72,6 +74,7 @@ class Ratchet:
         self._egress = egress
         self._batches = batches
         self.deliveries = deliveries
+        self.schedules = schedules
         self.started_at = datetime.now(UTC)
         self._started = time.monotonic()
 
@@ -184,6 +187,7 @@ class Ratchet:
             "queue": {name: pool.get(name) for name in ("queued", "running", "restarts", "breakers")},
             "executions": self.executions.status(),
             "jobs": self.jobs.status(),
+            "schedules": self.schedules.status(),
             "deliveries": self.deliveries.status(),
             "store": self.store.status(),
             "tasks": self._tasks(),
@@ -217,6 +221,11 @@ class LazyRatchet:
     def ready(self) -> bool:
         """Tell whether `get` answers at once."""
         return self._ready.is_set()
+
+    @property
+    def current(self) -> Ratchet | None:
+        """Return the services, None before they are up and after they are down."""
+        return self._ratchet
 
     async def get(self) -> Ratchet:
         """Wait until everything is up. A failed start is raised to each caller as its `RatchetError`."""
@@ -282,6 +291,7 @@ async def _open(settings: Settings, work: bool) -> AsyncGenerator[Ratchet]:
                 await catalog.value.attach(store.value)
                 from ratchet_mcp.delivery.service import Deliveries
                 from ratchet_mcp.execution.service import Executions
+                from ratchet_mcp.jobs.schedules.service import Schedules
                 from ratchet_mcp.jobs.service import Jobs
                 from ratchet_mcp.registry.background import keep_current
 
@@ -297,7 +307,10 @@ async def _open(settings: Settings, work: bool) -> AsyncGenerator[Ratchet]:
                     try:
                         async with Jobs(store.value, executions, catalog.value, settings, work=work) as jobs:
                             jobs.deliver_by(deliveries)
-                            yield Ratchet(settings, catalog.value, pool.value, store.value, executions, egress, batches, jobs, deliveries)
+                            check = partial(deliveries.check, where="The delivery of the schedule")
+                            async with Schedules(store.value, jobs, settings, work=work, check_delivery=check) as schedules:
+                                parts = (catalog.value, pool.value, store.value, executions, egress, batches, jobs, deliveries, schedules)
+                                yield Ratchet(settings, *parts)
                     finally:
                         await batches.stop()
             finally:
