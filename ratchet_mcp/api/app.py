@@ -25,6 +25,7 @@ from ratchet_mcp.mcp.server import RatchetServer, build
 from ratchet_mcp.mcp.tools.spec import RatchetSource
 
 if TYPE_CHECKING:
+    from ratchet_mcp.jobs.service import Jobs
     from ratchet_mcp.settings import Settings
 
 LOOPBACK_ORIGIN = r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?"
@@ -46,6 +47,12 @@ class HostedRatchet:
             raise RuntimeError("the application is not running")
         return await self.lazy.get()
 
+    @property
+    def jobs(self) -> Jobs | None:
+        """Return the jobs, None while the services are not up."""
+        current = None if self.lazy is None else self.lazy.current
+        return None if current is None else current.jobs
+
     async def up(self) -> Ratchet:
         """Return the same; the services start with the application."""
         return await self.get()
@@ -59,7 +66,10 @@ class HostedRatchet:
 
 
 def create_app(settings: Settings, make_server: Callable[[RatchetSource, Settings], RatchetServer] = build) -> Starlette:
-    """Return the application; everything it needs starts with its lifespan. `app.state.server` is the MCP server."""
+    """Return the application; everything it needs starts with its lifespan.
+
+    `app.state.server` is the MCP server, `app.state.ratchet` the services.
+    """
     ratchet = HostedRatchet()
     server = make_server(ratchet, settings)
     security = transport_security(settings.server)
@@ -103,4 +113,5 @@ def create_app(settings: Settings, make_server: Callable[[RatchetSource, Setting
         lifespan=lifespan,
     )
     app.state.server = server
+    app.state.ratchet = ratchet
     return app

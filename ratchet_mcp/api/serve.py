@@ -18,6 +18,7 @@ from ratchet_mcp.observability.log import configure
 if TYPE_CHECKING:
     from types import FrameType
 
+    from ratchet_mcp.api.app import HostedRatchet
     from ratchet_mcp.mcp.server import RatchetServer
     from ratchet_mcp.settings import ServerSettings, Settings
 
@@ -33,14 +34,15 @@ between two ticks. Streams end as soon as `should_exit` is set (sse-starlette lo
 
 
 class HttpServer(uvicorn.Server):
-    """uvicorn that drains: the first signal lets running calls finish for `grace` seconds, the second ends at once.
+    """uvicorn that drains: the first signal lets running calls and jobs finish for `grace` seconds, the second ends at once.
 
     uvicorn alone would cut every SSE stream at the first signal, and with it the answers of calls under way.
     """
 
-    def __init__(self, config: uvicorn.Config, server: RatchetServer, grace: float) -> None:
+    def __init__(self, config: uvicorn.Config, server: RatchetServer, ratchet: HostedRatchet, grace: float) -> None:
         super().__init__(config)
         self._server = server
+        self._ratchet = ratchet
         self._grace = grace
         self._deadline: float | None = None
         self._quiet = 0
@@ -56,7 +58,10 @@ class HttpServer(uvicorn.Server):
     async def on_tick(self, counter: int) -> bool:
         """Tell, ten times a second, whether it is time to stop."""
         if self._deadline is not None:
-            self._quiet = 0 if self._server.calls else self._quiet + 1
+            jobs = self._ratchet.jobs
+            if jobs is not None:
+                jobs.stop()
+            self._quiet = 0 if self._server.calls or (jobs is not None and jobs.busy) else self._quiet + 1
             if self._quiet >= QUIET_TICKS or time.monotonic() >= self._deadline:
                 self.should_exit = True
         return await super().on_tick(counter)
@@ -94,7 +99,7 @@ def serve(settings: Settings) -> None:
         server_header=False,
         timeout_graceful_shutdown=CLOSE_SECONDS,
     )
-    HttpServer(config, app.state.server, settings.server.shutdown_grace_seconds).run([listener])
+    HttpServer(config, app.state.server, app.state.ratchet, settings.server.shutdown_grace_seconds).run([listener])
 
 
 def _listen(settings: ServerSettings) -> socket.socket:

@@ -79,7 +79,7 @@ async def _run(
 
     configure(settings.logging)
     loaded = load(from_fs, settings) if from_fs is not None else None
-    async with Ratchet.open(settings) as ratchet:
+    async with Ratchet.open(settings, work=False) as ratchet:
         task = loaded if loaded is not None else await ratchet.catalog.resolve(str(name), disabled=True)
         return await ratchet.debugging.run(
             task, value, breakpoints, expressions, max_snapshots, origin=Origin.CLI, seconds=seconds, on_progress=print_progress

@@ -23,9 +23,10 @@ Toolsets = Annotated[
     str | None,
     typer.Option(
         "--toolsets",
-        help="Groups of tools to offer, with commas: core, author, admin.",
+        help="Groups of tools to offer, with commas: core, author, admin, jobs.",
         metavar="NAMES",
         show_default="core,author, or mcp.toolsets",
     ),
 ]
+NoWorker = Annotated[bool, typer.Option("--no-worker", help="Run no jobs of the queue here; ratchet worker runs them.")]
 ReadOnly = Annotated[bool, typer.Option("--read-only", help="Offer only tools that run and change nothing.")]

@@ -86,7 +86,7 @@ async def _replay(
 
     configure(settings.logging)
     loaded = load(from_fs, settings) if from_fs is not None else None
-    async with Ratchet.open(settings) as ratchet:
+    async with Ratchet.open(settings, work=False) as ratchet:
         recorded = await ratchet.recordings.read(folder)
         task = loaded or (None if name else recorded.unsaved_task()) or await ratchet.catalog.resolve(name or recorded.task)
         replayed = await ratchet.replays.start(

@@ -34,7 +34,7 @@ def export(tasks: list[str], output: Path, config: Path | None, profile: str | N
     configure(settings.logging)
 
     async def work() -> Export:
-        async with Ratchet.open(settings) as ratchet:
+        async with Ratchet.open(settings, work=False) as ratchet:
             return await ratchet.authoring.bundles.export(tasks, form)
 
     made = run(work)

@@ -176,7 +176,7 @@ async def _run(
 
     configure(settings.logging)
     loaded = load(from_fs, settings) if from_fs is not None else None
-    async with Ratchet.open(settings) as ratchet:
+    async with Ratchet.open(settings, work=False) as ratchet:
         task = loaded if loaded is not None else await ratchet.catalog.resolve(str(name))
         if record is not None:
             handle = await ratchet.recordings.start(

@@ -82,11 +82,11 @@ def _opened(settings: Settings, wanted: Wanted) -> AbstractAsyncContextManager[R
     """
     configure(settings.logging)
     if wanted.from_fs is None:
-        return Ratchet.open(settings)
+        return Ratchet.open(settings, work=False)
     tested = SourceSettings(name=SOURCE, uri=str(wanted.from_fs.absolute()))
     registry = settings.registry.model_copy(update={"sources": [tested, *settings.registry.sources]})
     store = settings.store.model_copy(update={"url": "sqlite://"})
-    return Ratchet.open(settings.model_copy(update={"registry": registry, "store": store}))
+    return Ratchet.open(settings.model_copy(update={"registry": registry, "store": store}), work=False)
 
 
 async def _folder(ratchet: Ratchet, settings: Settings, wanted: Wanted) -> TaskFolder:

@@ -66,12 +66,17 @@ def _parse(arguments: Sequence[str]) -> tuple[Path | None, str | None, dict[str,
     )
     parser.add_argument("--config", type=Path, metavar="FILE", help="settings file (YAML or JSON)")
     parser.add_argument("--profile", help="profile within the settings")
-    parser.add_argument("--toolsets", metavar="NAMES", help="groups of tools to offer, with commas: core, author, admin")
+    parser.add_argument("--toolsets", metavar="NAMES", help="groups of tools to offer, with commas: core, author, admin, jobs")
     parser.add_argument("--read-only", action="store_true", default=None, help="offer only tools that run and change nothing")
+    parser.add_argument("--no-worker", action="store_true", help="run no jobs of the queue here; ratchet worker runs them")
     parser.add_argument("--version", action="version", version=f"ratchet-mcp {__version__}")
     options = parser.parse_args(arguments)
     toolsets = None if options.toolsets is None else [name.strip() for name in options.toolsets.split(",") if name.strip()]
-    return options.config, options.profile, {"mcp": {"toolsets": toolsets, "read_only": options.read_only}}
+    overrides = {
+        "mcp": {"toolsets": toolsets, "read_only": options.read_only},
+        "jobs": {"workers_enabled": False if options.no_worker else None},
+    }
+    return options.config, options.profile, overrides
 
 
 async def _serve(settings: Settings, streams: StandardStreams | None) -> None:
@@ -98,6 +103,7 @@ async def _serve(settings: Settings, streams: StandardStreams | None) -> None:
             tasks.start_soon(_watch_parent, transport)
             async with transport.connect() as (received, sent):
                 await server.run(received, sent, server.create_initialization_options())
+            await _let_jobs_finish(app, transport)
         tasks.cancel_scope.cancel()
 
 
@@ -132,6 +138,12 @@ async def _obey_signals(scope: anyio.CancelScope, transport: StdioTransport | No
             transport.drain(grace)
             transport = None
     scope.cancel()
+
+
+async def _let_jobs_finish(app: LazyRatchet, transport: StdioTransport) -> None:
+    """After a signal, use what is left of the time for running jobs; without one the client ended us, and they go back at once."""
+    if app.current is not None and transport.seconds_left > 0:
+        await app.current.jobs.drain(transport.seconds_left)
 
 
 async def _watch_parent(transport: StdioTransport) -> None:

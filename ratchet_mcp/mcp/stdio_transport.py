@@ -118,6 +118,7 @@ class StdioTransport:
         self._output = _Output()
         self._reading = anyio.CancelScope()
         self._grace = 0.0
+        self._deadline = 0.0
         self._unanswered: set[int | str] = set()
         self._all_answered: anyio.Event | None = None
         self._sent_all = anyio.Event()
@@ -152,8 +153,13 @@ class StdioTransport:
 
     def drain(self, seconds: float) -> None:
         """Read nothing more, let what was asked be answered for at most `seconds`, then end the connection."""
-        self._grace = seconds
+        self._grace, self._deadline = seconds, anyio.current_time() + seconds
         self._reading.cancel()
+
+    @property
+    def seconds_left(self) -> float:
+        """Return how much is left of the time that `drain` gave; 0 without one."""
+        return max(0.0, self._deadline - anyio.current_time())
 
     async def _receive(self, reader: asyncio.StreamReader, to_server: ToServer, answers: Answers) -> None:
         async with to_server:

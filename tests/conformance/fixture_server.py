@@ -120,7 +120,7 @@ def main() -> None:
     config = uvicorn.Config(
         app, host="127.0.0.1", port=0, http="h11", loop="asyncio", ws="none", log_level="warning", timeout_graceful_shutdown=1
     )
-    HttpServer(config, app.state.server, grace=0).run()
+    HttpServer(config, app.state.server, app.state.ratchet, grace=0).run()
 
 
 if __name__ == "__main__":
