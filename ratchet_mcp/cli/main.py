@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from ratchet_mcp import __version__
-from ratchet_mcp.cli import config, debug, doctor, generate, install, replay, repo, run_once, serving, test, validate, worker
+from ratchet_mcp.cli import config, debug, doctor, generate, install, jobs, replay, repo, run_once, serving, test, validate, worker
 from ratchet_mcp.errors import RatchetError
 
 app = typer.Typer(
@@ -31,6 +31,7 @@ app.command("mcp-serve")(serving.mcp_serve)
 app.command("worker")(worker.worker)
 app.command("doctor")(doctor.doctor)
 app.command("install")(install.install)
+app.add_typer(jobs.app, name="jobs")
 app.add_typer(repo.app, name="repo")
 app.add_typer(config.app, name="config")
 app.add_typer(generate.app, name="generate")

@@ -21,20 +21,20 @@ if TYPE_CHECKING:
 
 def list_sources(config: Path | None, profile: str | None, *, as_json: bool) -> None:
     """Print name, kind and place of each source, in order of precedence."""
-    from ratchet_mcp.cli.output import print_json
+    from ratchet_mcp.cli.output import print_json, print_table
 
     _, sources, problems = opened(config, profile)
     rows = [_identity(source) for source in sources]
     if as_json:
         print_json({"sources": rows, "problems": [problem.to_dict() for problem in problems]})
         return
-    _print_table(("source", "kind", "where", "refreshed"), [(row["name"], row["kind"], row["uri"], _interval(row)) for row in rows])
+    print_table(("source", "kind", "where", "refreshed"), [(row["name"], row["kind"], row["uri"], _interval(row)) for row in rows])
     tell_problems(problems)
 
 
 def status(name: str | None, config: Path | None, profile: str | None, *, as_json: bool) -> None:
     """Print what is here of each source; nothing is fetched."""
-    from ratchet_mcp.cli.output import print_json
+    from ratchet_mcp.cli.output import print_json, print_table
     from ratchet_mcp.registry.source import TaskProblem
 
     settings, sources, problems = opened(config, profile)
@@ -58,7 +58,7 @@ def status(name: str | None, config: Path | None, profile: str | None, *, as_jso
     if as_json:
         print_json({"sources": rows, "problems": [problem.to_dict() for problem in problems]})
         return
-    _print_table(
+    print_table(
         ("source", "kind", "tasks", "versions", "problems", "last asked", "here"),
         [
             (row["name"], row["kind"], row["tasks"], row["versions"], row["problems"], row.get("checked_at") or "", _here(row))
@@ -232,20 +232,3 @@ def _here(row: dict[str, Any]) -> str:
 
 def _moment(seconds: float | None) -> str | None:
     return None if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
-
-
-def _print_table(heads: tuple[str, ...], rows: list[tuple[object, ...]]) -> None:
-    from rich.box import SIMPLE
-    from rich.table import Table
-
-    from ratchet_mcp.cli.output import console, printable
-
-    table = Table(box=SIMPLE)
-    for head in heads:
-        table.add_column(head, overflow="fold")
-    for row in rows:
-        table.add_row(*(printable(str(cell)) for cell in row))
-    out = console()
-    if not out.is_terminal:
-        out.width = 240
-    out.print(table)

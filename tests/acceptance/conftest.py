@@ -144,8 +144,8 @@ async def start_raw(tmp_path: Path, environment: dict[str, str]) -> AsyncIterato
 class HttpProcess:
     """A `ratchet serve` process on a free port of loopback."""
 
-    def __init__(self, process: subprocess.Popen[str], address: str, stderr: list[str]) -> None:
-        self.process, self.address, self._stderr = process, address, stderr
+    def __init__(self, process: subprocess.Popen[str], address: str, stderr: list[str], environment: dict[str, str]) -> None:
+        self.process, self.address, self._stderr, self.environment = process, address, stderr, environment
 
     @property
     def stderr(self) -> str:
@@ -162,9 +162,10 @@ def start_http(environment: dict[str, str]) -> Iterator[StartHttp]:
 
 
 @pytest.fixture(scope="module")
-def http_server(tmp_path_factory: pytest.TempPathFactory, tasks_folder: Path) -> Iterator[HttpProcess]:
-    """One HTTP server for all tests of a module."""
-    starting = _starting_http(environment_in(tmp_path_factory.mktemp("http"), tasks_folder))
+def http_server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, tasks_folder: Path) -> Iterator[HttpProcess]:
+    """One HTTP server for all tests of a module, with the module's `HTTP_SETTINGS`."""
+    settings = getattr(request.module, "HTTP_SETTINGS", {})
+    starting = _starting_http({**environment_in(tmp_path_factory.mktemp("http"), tasks_folder), **settings})
     yield next(starting)()
     next(starting, None)
 
@@ -223,7 +224,7 @@ def _starting_http(environment: dict[str, str]) -> Iterator[StartHttp]:
                 reader = threading.Thread(target=lines.extend, args=(process.stderr,))
                 reader.start()
                 started.append((process, reader))
-                return HttpProcess(process, found.group(1), lines)
+                return HttpProcess(process, found.group(1), lines, environment)
         process.wait(LIMIT_SECONDS)
         process.stderr.close()
         raise AssertionError(f"the server ended with status {process.returncode}: {''.join(lines)[-2000:]}")

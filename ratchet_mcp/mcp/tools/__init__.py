@@ -4,12 +4,26 @@ from __future__ import annotations
 
 from typing import Any
 
-from ratchet_mcp.mcp.tools import admin, authoring, debugging, execute, executions, server, sharing, tasks, testing, validating
+from ratchet_mcp.mcp.tools import (
+    admin,
+    authoring,
+    debugging,
+    execute,
+    executions,
+    jobs,
+    server,
+    sharing,
+    status,
+    tasks,
+    testing,
+    validating,
+)
 from ratchet_mcp.mcp.tools.spec import ToolSpec
 
 ALL: list[ToolSpec[Any]] = [
     *tasks.TOOLS,
     *execute.TOOLS,
+    *status.TOOLS,
     *executions.TOOLS,
     *server.TOOLS,
     *authoring.TOOLS,
@@ -18,5 +32,6 @@ ALL: list[ToolSpec[Any]] = [
     *debugging.TOOLS,
     *sharing.TOOLS,
     *admin.TOOLS,
+    *jobs.TOOLS,
 ]
 """Every tool, in the order in which clients see them."""

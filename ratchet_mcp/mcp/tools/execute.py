@@ -10,12 +10,14 @@ from pydantic import Field
 
 from ratchet_mcp.errors import InvalidArgument
 from ratchet_mcp.execution.models import Execution, Origin, Status
-from ratchet_mcp.mcp import execution_view
+from ratchet_mcp.mcp import execution_view, job_view
+from ratchet_mcp.mcp.asking import answers_for
 from ratchet_mcp.mcp.long_output import with_output
 from ratchet_mcp.mcp.results import ToolResult, clipped, failure, success
 from ratchet_mcp.mcp.running import OnProgress, failure_text, run_and_wait
 from ratchet_mcp.mcp.tools import schemas
 from ratchet_mcp.mcp.tools.arguments import Arguments
+from ratchet_mcp.mcp.tools.background import Background, submit
 from ratchet_mcp.mcp.tools.spec import RUNS_CODE, Call, ToolSpec
 
 if TYPE_CHECKING:
@@ -26,14 +28,18 @@ if TYPE_CHECKING:
 Timeout = Annotated[float | None, Field(gt=0, le=86400, description="stop the run after this time")]
 
 
-class ExecuteTask(Arguments):
-    """Arguments of execute_task."""
+class Execute(Arguments):
+    """What execute_task runs, and how long."""
 
     task: Annotated[str, Field(description="name, name@version or UUID", min_length=1, max_length=200)]
     input: Annotated[Any, Field(description="JSON value that matches the task's input schema")] = None
     wait_seconds: Annotated[float | None, Field(ge=0, le=50, description="then answer with status running (default 25)")] = None
     timeout_seconds: Timeout = None
     record: Annotated[bool, Field(description="keep requests, clock and random numbers for replay_execution")] = False
+
+
+class ExecuteTask(Background, Execute):
+    """Arguments of execute_task."""
 
 
 class ReplayExecution(Arguments):
@@ -58,6 +64,11 @@ async def execute_task(call: Call, arguments: ExecuteTask) -> ToolResult:
     ratchet = await call.app.get()
     task = await ratchet.catalog.resolve(arguments.task)
     value, hint = _input_of(arguments, task)
+    arguments.check()
+    if arguments.background:
+        if arguments.record:
+            raise InvalidArgument("A background job cannot be recorded.", hint="Leave out record or background.")
+        return await submit(call, arguments, arguments.task, value, origin=Origin.MCP, timeout_seconds=arguments.timeout_seconds)
     started = ratchet.recordings.start if arguments.record else ratchet.executions.start
 
     def start(on_progress: OnProgress) -> Awaitable[Handle]:
@@ -68,6 +79,7 @@ async def execute_task(call: Call, arguments: ExecuteTask) -> ToolResult:
             principal=call.principal,
             timeout_seconds=arguments.timeout_seconds,
             on_progress=on_progress,
+            answers=answers_for(call),
         )
 
     seconds = call.settings.mcp.wait_seconds if arguments.wait_seconds is None else arguments.wait_seconds
@@ -87,6 +99,7 @@ async def run_javascript(call: Call, arguments: RunJavascript) -> ToolResult:
             principal=call.principal,
             timeout_seconds=arguments.timeout_seconds,
             on_progress=on_progress,
+            answers=answers_for(call),
         )
 
     return await _answer(call, ratchet, await run_and_wait(call, start, call.settings.mcp.wait_seconds), None)
@@ -157,10 +170,11 @@ TOOLS: list[ToolSpec[Any]] = [
         title="Execute a task",
         description=(
             "Run a task in the sandbox and return its output. A run that takes longer than wait_seconds answers with status running and an "
-            'execution_id for get_status. Example: {"task": "text-statistics", "input": {"text": "to be or not to be"}}'
+            "execution_id for get_status; with background: true it is a job, which may wait, be retried and survive a crash. "
+            'Example: {"task": "text-statistics", "input": {"text": "to be or not to be"}}'
         ),
         arguments=ExecuteTask,
-        output=schemas.result(schemas.EXECUTION),
+        output=schemas.result({**job_view.JOB, **schemas.EXECUTION, "status": job_view.ANY_STATUS}),
         annotations=RUNS_CODE,
         handler=execute_task,
     ),

@@ -38,6 +38,17 @@ EXECUTION: dict[str, Any] = {
     "hint": STRING,
 }
 
+FULL: dict[str, Any] = {
+    **EXECUTION,
+    "origin": ORIGIN,
+    "created_at": STRING,
+    "started_at": STRING,
+    "finished_at": STRING,
+    "parent_id": STRING,
+    "worker_id": STRING,
+    "replay": OBJECT,
+}
+
 
 def result(properties: dict[str, Any]) -> dict[str, Any]:
     """Return the schema of a structured result; `error` alone is what a call gets that could not be served."""

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from ratchet_mcp.execution.models import Execution, Origin, Status
-from ratchet_mcp.mcp.tools.executions import GetStatus, get_status
+from ratchet_mcp.mcp.tools.status import GetStatus, get_status
 
 FETCHES = [{"number": number, "method": "GET", "url": f"https://a.example/{number}", "status": 200} for number in range(1, 81)]
 
@@ -23,7 +23,7 @@ async def shown(fetches: list[dict[str, Any]], characters: int = 40_000, **argum
 
     async def app() -> Any:
         replays = SimpleNamespace(report_of=lambda _: None)
-        return SimpleNamespace(executions=SimpleNamespace(get=get, logs=logs), replays=replays)
+        return SimpleNamespace(executions=SimpleNamespace(get=get, logs=logs, handle=lambda _: None), replays=replays)
 
     call: Any = SimpleNamespace(app=SimpleNamespace(get=app), characters=characters)
     return (await get_status(call, GetStatus(id="e-1", **arguments)))["structuredContent"]

@@ -17,7 +17,8 @@ from ratchet_mcp.settings.loader import load
 
 RUN_OR_CHANGE = {
     "execute_task", "replay_execution", "run_javascript", "cancel_execution", "create_task", "edit_task", "delete_task", "test_task", "debug_task",
-    "import_tasks", "sync_registry", "enable_task",
+    "import_tasks", "sync_registry", "enable_task", "cancel_job", "retry_job", "pause_jobs", "resume_jobs", "limit_jobs",
+    "batch_execute",
 }  # fmt: skip
 READ_IF_ASKED = {"validate_task"}
 """Tools that a read-only server offers without the argument that makes them run code."""
@@ -46,7 +47,7 @@ def test_core_and_author_are_there_by_default():
 
 
 def test_a_read_only_server_offers_nothing_that_runs_or_changes():
-    offered = names(server(read_only=True, toolsets=["core", "author", "admin"]))
+    offered = names(server(read_only=True, toolsets=["core", "author", "admin", "jobs"]))
     assert not offered & RUN_OR_CHANGE
     assert {"list_tasks", "get_task", "get_status", "list_executions", "server_status"} <= offered
     assert offered == {tool.name for tool in ALL if tool.annotations.read_only_hint} | READ_IF_ASKED
