@@ -10,7 +10,7 @@ from ratchet_mcp.jobs.models import Control
 from ratchet_mcp.jobs.rows import to_control
 from ratchet_mcp.store.job_records import JobFilter
 from ratchet_mcp.tasks.loading import UNSAVED_NAME
-from ratchet_mcp.tasks.queueing import said_of_jobs
+from ratchet_mcp.tasks.queueing import MOST_AT_ONCE, said_of_jobs
 
 if TYPE_CHECKING:
     from ratchet_mcp.registry.catalog import Catalog
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from ratchet_mcp.tasks.definition import Task
 
 ALL = "*"
-MOST_AT_ONCE = 10_000
 
 
 class Controls:

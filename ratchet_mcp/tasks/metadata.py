@@ -14,6 +14,7 @@ from ratchet_mcp.tasks.annotations import SILENT, Annotations, Expose, read_anno
 from ratchet_mcp.tasks.json_values import is_array, is_object
 from ratchet_mcp.tasks.network import read_network
 from ratchet_mcp.tasks.problems import Problems
+from ratchet_mcp.tasks.queueing import read_jobs
 from ratchet_mcp.tasks.reading import hidden_characters
 from ratchet_mcp.tasks.versions import is_version
 from ratchet_mcp.tasks.violations import shown
@@ -22,7 +23,7 @@ NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 DEFAULT_VERSION = "0.1.0"
 KEYS = (
     "uuid", "name", "version", "title", "label", "description", "tags", "timeout_seconds", "author", "license", "expose", "annotations",
-    "network",
+    "network", "jobs",
 )  # fmt: skip
 INLINE_KEYS = ("input_schema", "output_schema", "tests")
 _MAX_TAGS, _MAX_TAG, _MAX_TITLE, _MAX_DESCRIPTION = 32, 40, 200, 8000
@@ -73,6 +74,7 @@ def read_metadata(raw: Any, file: str, folder: str, problems: Problems, limits: 
     for key in ("author", "license"):
         reader.take(key, None, _author)
     reader.take("network", None, read_network)
+    reader.take("jobs", None, read_jobs)
     return Metadata(
         uuid=reader.take("uuid", None, _uuid) or uuid_of_name(name),
         name=name,
