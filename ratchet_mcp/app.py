@@ -19,6 +19,8 @@ from ratchet_mcp.security.principal import LOCAL, Principal
 
 if TYPE_CHECKING:
     from ratchet_mcp.authoring.service import Authoring
+    from ratchet_mcp.batches.models import Batch
+    from ratchet_mcp.batches.plan import Plan
     from ratchet_mcp.batches.service import Batches
     from ratchet_mcp.delivery.service import Deliveries
     from ratchet_mcp.egress.service import Egress
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from ratchet_mcp.execution.asking import Answers
     from ratchet_mcp.execution.models import Origin
     from ratchet_mcp.execution.service import Executions, Handle
+    from ratchet_mcp.jobs.models import Job, Priority
     from ratchet_mcp.jobs.schedules.service import Schedules
     from ratchet_mcp.jobs.service import Jobs
     from ratchet_mcp.registry.catalog import Catalog
@@ -145,6 +148,17 @@ class Ratchet:
         return await self.executions.start(
             task, input, origin=origin, principal=principal, timeout_seconds=timeout_seconds, on_progress=on_progress
         )
+
+    async def submit_batch(
+        self, plan: Plan, *, origin: Origin, principal: Principal = LOCAL, priority: Priority | None = None
+    ) -> tuple[Job, Batch]:
+        """Run a batch as a job, which survives a crash; the batch has the job's id. Raises `Busy` and `StoreFailed`."""
+        from ratchet_mcp.jobs.models import JobRequest, Priority
+
+        urgency = Priority.NORMAL if priority is None else priority
+        request = JobRequest("<batch>", plan.to_dict(), origin=origin, principal=principal, priority=urgency, kind="batch")
+        job = await self.jobs.submit(request)
+        return job, await (await self.batches()).add_for_job(job, plan)
 
     async def run_javascript(
         self,
@@ -301,11 +315,13 @@ async def _open(settings: Settings, work: bool) -> AsyncGenerator[Ratchet]:
                     keep_current(catalog.value, store.value),
                 ):
                     executions.deliver_by(deliveries)
+                    jobs = Jobs(store.value, executions, catalog.value, settings, work=work)
                     batches = OnDemand(
-                        "batches", lambda: _batches(catalog.value, executions, store.value, settings), services, BATCHES_START_SECONDS
+                        "batches", lambda: _batches(catalog.value, executions, store.value, settings, jobs), services, BATCHES_START_SECONDS
                     )
+                    jobs.performers["batch"] = partial(_perform_batch, batches)
                     try:
-                        async with Jobs(store.value, executions, catalog.value, settings, work=work) as jobs:
+                        async with jobs:
                             jobs.deliver_by(deliveries)
                             check = partial(deliveries.check, where="The delivery of the schedule")
                             async with Schedules(store.value, jobs, settings, work=work, check_delivery=check) as schedules:
@@ -347,11 +363,15 @@ async def _egress(settings: Settings) -> AsyncGenerator[Egress]:
 
 
 @asynccontextmanager
-async def _batches(catalog: Catalog, executions: Executions, store: Store, settings: Settings) -> AsyncGenerator[Batches]:
+async def _batches(catalog: Catalog, executions: Executions, store: Store, settings: Settings, jobs: Jobs) -> AsyncGenerator[Batches]:
     from ratchet_mcp.batches.service import Batches
 
-    async with Batches(catalog, executions, store, settings) as batches:
+    async with Batches(catalog, executions, store, settings, jobs) as batches:
         yield batches
+
+
+async def _perform_batch(batches: OnDemand[Batches], job: Job) -> None:
+    await (await batches.get()).perform(job)
 
 
 @asynccontextmanager

@@ -504,6 +504,13 @@ class BatchFinished(RatchetError):
     code, http_status = "batch_finished", 409
 
 
+class BatchFailed(RatchetError):
+    """Some requests of a batch that ran as a job failed. `details`: `batch_id`, `failed` (their ids)."""
+
+    code, http_status = "batch_failed", 422
+    default_hint = "get_status with the batch's id shows each request. Retrying the job runs those again that did not complete."
+
+
 class RequestNotRun(RatchetError):
     """A request of a batch could not be made: an output that it refers to has nothing there, or its run is no longer known."""
 

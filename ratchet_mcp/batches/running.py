@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from ratchet_mcp.execution.service import Executions, Handle
     from ratchet_mcp.registry.catalog import Catalog
 
-TAKEN_UP = (RequestStatus.RUNNING, RequestStatus.COMPLETED, RequestStatus.INTERRUPTED)
 FAILING = (RequestStatus.FAILED, RequestStatus.TIMED_OUT, RequestStatus.CANCELLED, RequestStatus.INTERRUPTED)
+STOPPING = "The server that ran this batch stopped before the run ended."
 STOPPED = "an earlier request failed, and the batch stops on errors"
 
 OnProgress = Callable[[int, int, str], None]
@@ -76,8 +76,11 @@ class Running:
             async with anyio.create_task_group() as self._tasks:
                 self._start_ready()
         except anyio.get_cancelled_exc_class():
-            for handle in self._handles.values():
-                handle.interrupt("The server that ran this batch stopped before the run ended.")
+            with anyio.CancelScope(shield=True):
+                for handle in self._handles.values():
+                    handle.interrupt(STOPPING)
+                for handle in self._handles.values():
+                    await handle.wait(None)
             raise
         self.batch.status = status_of(self.batch.results, cancelled=self.cancelled is not None)
         self.batch.finished_at = datetime.now(UTC)
@@ -186,13 +189,11 @@ class Running:
 
     # ------------------------------------------------------------ after a crash
     async def _take_up(self) -> None:
-        """Go on where an earlier attempt ended: outputs of what completed are read again, what did not end waits again."""
-        self.batch.status = BatchStatus.RUNNING
+        """Go on where an earlier attempt ended: outputs of what completed are read again, everything else waits again."""
+        self.batch.status, self.batch.finished_at = BatchStatus.RUNNING, None
         for result in self.batch.results:
-            if result.status not in TAKEN_UP:
-                continue
             execution = None if result.execution_id is None else await known(self._executions, result.execution_id)
-            if execution is not None and execution.status.final and execution.status is not Status.INTERRUPTED:
+            if execution is not None and execution.status is Status.COMPLETED:
                 take(result, execution)
             else:
                 result.status, result.execution_id, result.error, result.reason = RequestStatus.WAITING, None, None, None

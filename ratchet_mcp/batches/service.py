@@ -13,8 +13,10 @@ import uuid_utils
 from loguru import logger
 
 from ratchet_mcp.batches.checking import Checking
+from ratchet_mcp.batches.links import BatchJob, JobLink
 from ratchet_mcp.batches.models import Batch, BatchStatus, RequestResult, RequestStatus
 from ratchet_mcp.batches.plan import Plan
+from ratchet_mcp.batches.rows import batch_of, failure_of, row_of, waiting
 from ratchet_mcp.batches.running import Asker, OnProgress, Running, known
 from ratchet_mcp.errors import BatchFinished, BatchNotFound, RatchetError
 from ratchet_mcp.execution.models import Origin
@@ -38,10 +40,11 @@ SAVE_AGAIN_SECONDS = 1.0
 class Batches:
     """Every batch of this server, and the history of all. An async context manager: leaving it stops those that run in the foreground."""
 
-    def __init__(self, catalog: Catalog, executions: Executions, store: Store, settings: Settings) -> None:
+    def __init__(self, catalog: Catalog, executions: Executions, store: Store, settings: Settings, jobs: JobLink | None = None) -> None:
         self._catalog = catalog
         self._executions = executions
         self._store = store.batches
+        self._jobs = jobs
         self._checking = Checking(catalog, settings)
         self._live: dict[str, _Live] = {}
         self._tasks = anyio.create_task_group()
@@ -66,7 +69,7 @@ class Batches:
 
     async def start(self, plan: Plan, *, origin: Origin, principal: Principal, on_progress: OnProgress | None = None) -> Batch:
         """Record a batch and let it run in this process; the answer is live. Raises `StoreFailed` and `Busy`."""
-        batch = Batch(str(uuid_utils.uuid7()), BatchStatus.RUNNING, principal.id, origin.value, datetime.now(UTC), _waiting(plan))
+        batch = Batch(str(uuid_utils.uuid7()), BatchStatus.RUNNING, principal.id, origin.value, datetime.now(UTC), waiting(plan))
         live = self._make(batch, plan, Asker(origin, principal), on_progress)
         await self._store.add(live.record)
         await self._store.begin(batch.id)
@@ -74,68 +77,88 @@ class Batches:
         self._tasks.start_soon(self._host, live)
         return batch
 
-    async def run_for_job(self, job_id: str, plan: Plan, asker: Asker, created_at: datetime) -> Batch:
-        """Run the batch of a job, which has the job's id, or go on with what has not ended of it; returns when all has.
+    async def add_for_job(self, job: BatchJob, plan: Plan) -> Batch:
+        """Record the batch of a job that waits for its turn, under the job's id; one that is recorded already stays as it is."""
+        batch = Batch(job.id, BatchStatus.QUEUED, job.principal, job.origin.value, job.created_at, waiting(plan), job_id=job.id)
+        await self._store.add(row_of(batch, plan.to_dict()))
+        return batch
 
-        When this is cancelled, what runs is interrupted, and the next call goes on.
+    async def perform(self, job: BatchJob) -> None:
+        """Run the batch of a job, or go on with what has not completed of it; returns when it has ended.
+
+        When this is cancelled, the batch is cancelled if the job is; otherwise what runs is interrupted, and the next attempt goes on.
+        Raises `BatchFailed` when not all of it completed.
         """
-        await self.add_for_job(job_id, plan, asker, created_at)
-        record = await self._record(job_id)
-        batch = _batch(record)
-        if batch.status.final:
-            return batch
-        live = self._make(batch, plan, asker, None)
-        await self._store.begin(job_id)
-        self._live[job_id] = live
-        await self._host(live)
-        return batch
-
-    async def add_for_job(self, job_id: str, plan: Plan, asker: Asker, created_at: datetime) -> Batch:
-        """Record the batch of a job that waits for its turn; one that is recorded already stays as it is."""
-        batch = Batch(job_id, BatchStatus.QUEUED, asker.principal.id, asker.origin.value, created_at, _waiting(plan), job_id=job_id)
-        await self._store.add(_row(batch, plan.to_dict()))
-        return batch
+        plan = Plan.from_dict(job.input)
+        await self.add_for_job(job, plan)
+        batch = batch_of(await self._record(job.id))
+        if batch.status is not BatchStatus.COMPLETED:
+            live = self._make(batch, plan, Asker(job.origin, Principal(job.principal), job.attempts), None)
+            await self._store.begin(job.id)
+            self._live[job.id] = live
+            self._tasks.start_soon(self._host, live)
+            try:
+                await live.recorded.wait()
+            except anyio.get_cancelled_exc_class():
+                if job.cancel_requested_at is not None:
+                    live.running.cancel(job.cancel_reason)
+                else:
+                    live.scope.cancel()
+                with anyio.CancelScope(shield=True):
+                    await live.recorded.wait()
+                raise
+        if batch.status is not BatchStatus.COMPLETED:
+            raise failure_of(batch)
 
     def _make(self, batch: Batch, plan: Plan, asker: Asker, on_progress: OnProgress | None) -> _Live:
-        live = _Live(_row(batch, plan.to_dict()))
+        live = _Live(row_of(batch, plan.to_dict()))
         live.running = Running(batch, plan, asker, self._catalog, self._executions, live.change, on_progress)
         return live
 
     # ------------------------------------------------------------ running
     async def _host(self, live: _Live) -> None:
-        """Run a batch to its end, or until cancelled, and record each step."""
-        batch = live.running.batch
+        """Run a batch to its end, or until it is stopped, and record each step."""
         if not self._wake.is_set():
             self._wake.set()
         try:
-            async with anyio.create_task_group() as recording:
-                recording.start_soon(self._record_changes, live)
-                await live.running.run()
-                recording.cancel_scope.cancel()
+            with live.scope:
+                async with anyio.create_task_group() as recording:
+                    recording.start_soon(self._record_changes, live)
+                    await live.running.run()
+                    recording.cancel_scope.cancel()
+            if live.scope.cancelled_caught:
+                await self._stopped(live)
+            else:
+                live.ended.set()
+                await self._save_end(live, tries=60)
         except anyio.get_cancelled_exc_class():
-            if batch.job_id is None:
-                batch.status, batch.finished_at = BatchStatus.INTERRUPTED, datetime.now(UTC)
-                for result in batch.results:
-                    if not result.status.final:
-                        result.status, result.reason = RequestStatus.INTERRUPTED, "the server stopped"
             with anyio.CancelScope(shield=True):
-                await self._save_end(live, tries=1)
+                await self._stopped(live)
             raise
         finally:
             live.ended.set()
-            if not batch.status.final:
-                self._live.pop(batch.id, None)
-        await self._save_end(live, tries=60)
+            live.recorded.set()
+            self._live.pop(live.record.id, None)
+
+    async def _stopped(self, live: _Live) -> None:
+        """Record how a batch stands that the server stops: one of a job goes on later, any other has ended."""
+        batch = live.running.batch
+        if batch.job_id is None and not batch.status.final:
+            batch.status, batch.finished_at = BatchStatus.INTERRUPTED, datetime.now(UTC)
+            for result in batch.results:
+                if not result.status.final:
+                    result.status, result.reason = RequestStatus.INTERRUPTED, "the server stopped"
+        await self._save_end(live, tries=1)
 
     async def _save_end(self, live: _Live, tries: int) -> None:
-        for _ in range(tries):
+        for left in reversed(range(tries)):
             try:
                 await self._save(live)
-                break
+                return
             except RatchetError as error:
                 logger.warning("The end of batch {} is not recorded yet: {}", live.record.id, error.message)
-                await anyio.sleep(SAVE_AGAIN_SECONDS)
-        self._live.pop(live.record.id, None)
+                if left:
+                    await anyio.sleep(SAVE_AGAIN_SECONDS)
 
     async def _record_changes(self, live: _Live) -> None:
         while True:
@@ -173,7 +196,7 @@ class Batches:
         live = self._live.get(id)
         if live is not None:
             return live.running.batch
-        batch = _batch(await self._record(id))
+        batch = await self._recorded(id)
         await self._fill(batch.results)
         return batch
 
@@ -185,10 +208,10 @@ class Batches:
                 await live.ended.wait()
             return live.running.batch
         with anyio.move_on_after(seconds):
-            record = await self._record(id)
-            while not BatchStatus(record.status).final:
+            batch = await self._recorded(id)
+            while not batch.status.final:
                 await anyio.sleep(POLL_SECONDS)
-                record = await self._record(id)
+                batch = await self._recorded(id)
         return await self.get(id)
 
     async def cancel(self, id: str, reason: str | None = None) -> Batch:
@@ -197,13 +220,31 @@ class Batches:
         Raises `BatchNotFound`, and `BatchFinished` when it has ended.
         """
         live = self._live.get(id)
-        if live is not None and not live.ended.is_set():
+        batch = live.running.batch if live is not None else await self._recorded(id)
+        if batch.status.final:
+            raise BatchFinished(f"Batch {id} has already ended: {batch.status.value}.", details={"status": batch.status.value})
+        if batch.job_id is not None and self._jobs is not None:
+            await self._jobs.cancel(batch.job_id, reason)
+        elif live is not None:
             live.running.cancel(reason)
         else:
-            record = await self._record(id)
-            if BatchStatus(record.status).final or not await self._store.request_cancel(id, reason):
-                raise BatchFinished(f"Batch {id} has already ended: {record.status}.", details={"status": record.status})
+            await self._store.request_cancel(id, reason)
         return await self.wait(id, CANCEL_SECONDS)
+
+    async def _recorded(self, id: str) -> Batch:
+        """Return a batch as its row and, if it has not ended, its job say; a job may end without its batch ever running."""
+        batch = batch_of(await self._record(id))
+        if batch.job_id is None or batch.status.final or self._jobs is None:
+            return batch
+        job = await self._jobs.get(batch.job_id)
+        if job.status.final:
+            cancelled = job.status.value == BatchStatus.CANCELLED.value
+            batch.status = BatchStatus.CANCELLED if cancelled else BatchStatus.FAILED
+            for result in batch.results:
+                if not result.status.final:
+                    result.status = RequestStatus.CANCELLED if cancelled else RequestStatus.INTERRUPTED
+                    result.reason = f"its job has ended: {job.status.value}"
+        return batch
 
     async def _record(self, id: str) -> BatchRecord:
         record = await self._store.get(id)
@@ -231,32 +272,11 @@ class _Live:
 
     def __init__(self, record: BatchRecord) -> None:
         self.record = record
+        self.scope = anyio.CancelScope()
         self.changed = anyio.Event()
         self.ended = anyio.Event()
+        self.recorded = anyio.Event()
 
     def change(self) -> None:
         """Say that something has changed that is to be recorded."""
         self.changed.set()
-
-
-def _waiting(plan: Plan) -> list[RequestResult]:
-    return [RequestResult(request.id, request.task) for request in plan.requests]
-
-
-def _row(batch: Batch, plan: dict[str, Any]) -> BatchRecord:
-    return BatchRecord(
-        batch.id,
-        batch.status.value,
-        batch.principal,
-        batch.origin,
-        batch.created_at,
-        plan,
-        [result.to_row() for result in batch.results],
-        batch.job_id,
-    )
-
-
-def _batch(record: BatchRecord) -> Batch:
-    results = [RequestResult.from_row(row) for row in record.results]
-    status, created, finished = BatchStatus(record.status), record.created_at, record.finished_at
-    return Batch(record.id, status, record.principal, record.origin, created, results, finished, record.job_id)

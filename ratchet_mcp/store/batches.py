@@ -54,8 +54,9 @@ class BatchRepository:
         await self._writer.call(write)
 
     async def begin(self, id: str) -> None:
-        """Say that this process runs a batch, which goes on after the one that ran it has died."""
-        change = update(BATCHES).where(BATCHES.c.id == id, BATCHES.c.status.in_(UNFINISHED)).values(status="running", owner=self._owner)
+        """Say that this process runs a batch; also one that another process ran, or that has failed and is tried again."""
+        mine = {"status": "running", "owner": self._owner, "finished_at": None, "cancel_requested_at": None, "cancel_reason": None}
+        change = update(BATCHES).where(BATCHES.c.id == id, BATCHES.c.status != "completed").values(mine)
         await self._writer.call(lambda connection: connection.execute(change).rowcount)
 
     async def save(self, record: BatchRecord) -> bool:

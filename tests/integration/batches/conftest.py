@@ -18,6 +18,7 @@ TASKS: dict[str, tuple[str, Any]] = {
     "add": ("(input) => ({ sum: input.a + input.b })", NUMBERS),
     "echo": ("(input) => input", {}),
     "fail": ("(input) => { throw new Error('no ' + input.what); }", {}),
+    "second-try": ("(input, context) => context.attempt > 1 ? { tries: context.attempt } : new Promise(r => setTimeout(r, 100000))", {}),
     "forever": ("() => { reportProgress(0.5, 'half'); return new Promise(r => setTimeout(r, 100000)); }", {}),
 }
 

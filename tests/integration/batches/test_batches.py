@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import anyio
@@ -123,7 +124,7 @@ async def test_mode_sequential_runs_one_after_the_other(ratchet: Ratchet) -> Non
     )
     assert ended == ["1 of 5: 0", "2 of 5: 1", "3 of 5: 2", "4 of 5: 3", "5 of 5: 4"]
     executions = [await ratchet.executions.get(str(each.execution_id)) for each in batch.results]
-    for one, other in zip(executions, executions[1:], strict=False):
+    for one, other in itertools.pairwise(executions):
         assert one.finished_at is not None
         assert one.finished_at <= other.created_at
 
