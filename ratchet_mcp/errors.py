@@ -341,6 +341,7 @@ class NetworkDenied(NetworkError):
     """The policy does not let the task reach this address. `details`: `host`, `reason`."""
 
     code, http_status = "network_denied", 403
+    default_hint = "The lists are network.allow and network.deny in the settings, and network.allow in the task's metadata."
 
 
 class NetworkFailed(NetworkError):
@@ -353,18 +354,21 @@ class FetchTimedOut(NetworkError):
     """The response did not come in time. `details`: `host`, `seconds`, `phase`."""
 
     code, http_status, retryable = "fetch_timeout", 504, True
+    default_hint = "Ask for less, or give fetch a longer timeout."
 
 
 class FetchLimit(NetworkError):
     """A limit of the section `network` was met: count, bytes, headers, redirects, decompression. `details`: `host`, `limit`, `maximum`."""
 
     code, http_status = "fetch_limit", 422
+    default_hint = "Ask for less, or raise the limit in the section network of the settings."
 
 
 class InvalidFetch(NetworkError):
     """The task asked for what is no valid request: URL, method, header, body or option. `details`: `host`, `field`."""
 
     code, http_status = "invalid_fetch", 400
+    default_hint = "Correct the URL, the method, a header, the body or an option of the fetch."
 
 
 class MockMissing(NetworkError):
@@ -385,6 +389,7 @@ class SecretMissing(NetworkError):
     """A secret that the task uses has no value, or is not bound to this host. `details`: `host`, `secret`."""
 
     code, http_status = "secret_missing", 422
+    default_hint = "Whoever runs the server adds it to network.secrets, bound to the hosts that it may be sent to."
 
 
 class RecordingInvalid(RatchetError):

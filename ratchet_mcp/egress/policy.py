@@ -89,8 +89,12 @@ class Policy:
             )
         if self.task_allow is not None and not first_match(self.task_allow, *where):
             listed = ", ".join(pattern.text for pattern in self.task_allow[:8]) or "nothing"
-            hint = f'Add "{shown}" to network.allow in its metadata, if it should be reached.' if self.is_task else None
-            return _no("not-allowed-by-task", f"{self.task} may reach {listed}, but not {scheme}://{shown}", hint)
+            hint = f'Add "{shown}" to network.allow in its metadata, if it should be reached.' if self.is_task else _CONFIGURED
+            return _no(
+                "not-allowed-by-task" if self.is_task else "not-allowed",
+                f"{self.task} may reach {listed}, but not {scheme}://{shown}",
+                hint,
+            )
         if self.mode == "allow-listed" and self.task_allow is None and not self.allow:
             hint = f'Write "network": {{"allow": ["{shown}"]}} into its metadata.' if self.is_task else f'Add "{shown}" to network.allow.'
             return _no("no-allow-list", f"{self.task} names no hosts, and network.mode is allow-listed", hint)
@@ -111,6 +115,7 @@ class Policy:
         return Decision(True, "allow-listed" if listed else "public")
 
 
+_CONFIGURED = "Name the host where this request is configured, if it should be reached."
 _PRIVATE_HINT = "If tasks should reach it, add it to network.allow_private in the settings."
 
 

@@ -238,9 +238,9 @@ async def test_the_body_may_be_a_third_argument_as_in_the_original_system(output
 FAILURES = {
     "down": ("NetworkError", "network_failed", "nowhere.example", "Is it up?"),
     "denied": ("ConfigurationError", "network_denied", "10.0.0.1", "Ask the administrator."),
-    "late": ("TimeoutError", "fetch_timeout", "late.example", None),
-    "much": ("RateLimitError", "fetch_limit", "a.example", None),
-    "odd": ("TypeError", "invalid_fetch", None, None),
+    "late": ("TimeoutError", "fetch_timeout", "late.example", errors.FetchTimedOut.default_hint),
+    "much": ("RateLimitError", "fetch_limit", "a.example", errors.FetchLimit.default_hint),
+    "odd": ("TypeError", "invalid_fetch", None, errors.InvalidFetch.default_hint),
 }
 
 
@@ -249,6 +249,31 @@ async def test_a_failure_rejects_with_a_typed_error(path: str, facts: tuple[Any,
     told = "[e.name, e.code, e.host ?? null, e.hint ?? null, e instanceof Error]"
     assert await output(f"async () => {{ try {{ await fetch('{A}/{path}') }} catch (e) {{ return {told} }} }}") == [*facts, True]
     assert await output(f"() => {{ try {{ return fetch('{A}/{path}').ok }} catch (e) {{ return {told} }} }}") == [*facts, True]
+
+
+@pytest.mark.parametrize(
+    ("asked", "named"),
+    [
+        ("'http://'", None),
+        ("'no url'", None),
+        ("'http://me:secret@a.example/'", "a.example"),
+        (f"'{A}/', {{ method: 'TRACE' }}", "a.example"),
+        (f"'{A}/', {{ method: 'A B' }}", "a.example"),
+        (f"'{A}/', {{ headers: {{ 'X-A': 'a\\r\\nX-B: 1' }} }}", "a.example"),
+        (f"'{A}/', {{ body: 'on GET' }}", "a.example"),
+        (f"'{A}/', {{ redirect: 'away' }}", "a.example"),
+        (f"new URL('{A}/'), {{ timeout: -1 }}", None),
+    ],
+)
+async def test_a_request_that_is_none_is_a_type_error_with_code_host_and_hint(asked: str, named: str | None, output: Any) -> None:
+    told = "[e.name, e.code, e.host ?? null, e.hint, e.data.host]"
+    assert await output(f"() => fetch({asked}).catch((e) => {told})") == [
+        "TypeError",
+        "invalid_fetch",
+        named,
+        errors.InvalidFetch.default_hint,
+        named,
+    ]
 
 
 async def test_a_failure_that_nothing_catches_is_the_error_of_the_run(run: Any) -> None:

@@ -95,6 +95,16 @@
     return JSON.stringify({ url, method, headers, body, redirect, cache, timeout_seconds: state.timeout === undefined ? undefined : state.timeout / 1000, retry });
   };
 
+  // A mistake that is seen here tells as much as one that the host sees.
+  const HINT = 'Correct the URL, the method, a header, the body or an option of the fetch.';
+  const told = (error, input) => {
+    if (!(error instanceof TypeError) || 'code' in error || !Object.isExtensible(error)) return error;
+    const parts = typeof input === 'string' ? realm.parseUrl(input) : undefined;
+    const host = parts && parts.hostname ? parts.hostname : null;
+    if (host !== null) error.host = host;
+    return Object.assign(error, { code: 'invalid_fetch', hint: HINT, data: { host, hint: HINT } });
+  };
+
   const begin = (run, input, init, oldBody) => {
     const { promise, resolve, reject } = Promise.withResolvers();
     let call, answer, failure, reading = false, forget = () => {};
@@ -128,7 +138,7 @@
       call = run.startCall('fetch', text, { resolve: (facts) => waiting.resolve({ ...facts, noBody }), reject: waiting.reject });
       forget = realm.onAbort(state.signal, (reason) => { run.cancelCall(call); fail(reason); });
     } catch (error) {
-      fail(error);
+      fail(told(error, input));
     }
     return promise;
   };
