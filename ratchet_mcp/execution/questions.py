@@ -37,11 +37,11 @@ class OpenQuestion:
 
 
 class OpenQuestions:
-    """The open questions of one run. `earlier` are answers that are there already; `on_change` hears when a question comes or goes."""
+    """The open questions of one run. `earlier` are answers that are there already."""
 
-    def __init__(self, earlier: Mapping[str, Answer] | None = None, on_change: Callable[[], None] | None = None) -> None:
+    def __init__(self, earlier: Mapping[str, Answer] | None = None) -> None:
         self._earlier = dict(earlier or {})
-        self._on_change = on_change
+        self._on_change: Callable[[], None] | None = None
         self._open: dict[str, OpenQuestion] = {}
         self._changed = anyio.Event()
 
@@ -80,6 +80,7 @@ class OpenQuestions:
             one.problem = f"{first['path']}: {first['message']}"
             if one.tries >= MOST_TRIES:
                 one.future.set_exception(error)
+            self._tell()
             raise
         one.future.set_result(fitting)
         self._tell()
@@ -91,6 +92,10 @@ class OpenQuestions:
         if one is not None and not one.future.done():
             one.future.set_exception(error)
             self._tell()
+
+    def listen(self, listener: Callable[[], None] | None) -> None:
+        """Tell another listener from now on when a question comes or goes."""
+        self._on_change = listener
 
     async def news(self) -> None:
         """Wait until a question comes or goes."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +35,7 @@ class Requests:
         self._executions = executions
         self._catalog = catalog
         self._settings = settings
+        self.check_delivery: Callable[[Any], object] | None = None
         self.default_retry = RetryPolicy(
             attempts=settings.jobs.retry_attempts,
             delay_seconds=settings.jobs.retry_backoff_seconds,
@@ -51,9 +53,12 @@ class Requests:
     async def check(self, request: JobRequest, now: datetime) -> tuple[JobRecord, Task | None]:
         """Return the row of a request, and its task when it is of a task.
 
-        Raises what `Catalog.resolve` raises, `InputInvalid`, `InputTooLarge`, `TaskInvalid`, `TaskSyntaxError` and `InvalidArgument`.
+        Raises what `Catalog.resolve` raises, `InputInvalid`, `InputTooLarge`, `TaskInvalid`, `TaskSyntaxError`, `InvalidArgument` and
+        `DeliveryInvalid`.
         """
         _check_key(request.unique_key)
+        if request.delivery is not None and self.check_delivery is not None:
+            self.check_delivery(request.delivery)
         run_at = _run_at(request.run_at, now)
         if request.kind != "task":
             name, version, task, value = request.task, None, None, request.input

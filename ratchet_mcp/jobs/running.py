@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import anyio
 from loguru import logger
@@ -23,6 +23,7 @@ from ratchet_mcp.store.job_records import JobRecord
 if TYPE_CHECKING:
     from ratchet_mcp.execution.handle import Handle
     from ratchet_mcp.execution.service import Executions
+    from ratchet_mcp.jobs.asking import JobAsking
     from ratchet_mcp.jobs.requests import Requests
     from ratchet_mcp.store.records import DeliveryRecord
     from ratchet_mcp.store.store import Store
@@ -39,6 +40,10 @@ STOPPING = "The server stops; the job goes back to the queue."
 
 class Planner(Protocol):
     """Says what is to be delivered of a job that has ended."""
+
+    def check(self, destinations: Any, *, where: str) -> object:
+        """Raise `DeliveryInvalid` for destinations that cannot be used; `where` says whose they are."""
+        ...
 
     def rows_of_job(self, job: Job, task: Task | None) -> list[DeliveryRecord]:
         """Return the rows that are written in the transaction of the end."""
@@ -71,6 +76,7 @@ class Running:
         store: Store,
         executions: Executions,
         requests: Requests,
+        asking: JobAsking,
         max_crashes: int,
         ended: Callable[[Job], None],
         released: Callable[[Job], None],
@@ -78,6 +84,7 @@ class Running:
         self._store = store
         self._executions = executions
         self._requests = requests
+        self._asking = asking
         self._max_crashes = max_crashes
         self._ended = ended
         self._released = released
@@ -170,6 +177,9 @@ class Running:
         reference = job.task if job.version is None else f"{job.task}@{job.version}"
         try:
             task = await self._requests.task_of(reference, job.code)
+            questions = self._asking.questions_for(job)
+            if questions is not None:
+                self._asking.attach(job.id, questions)
             handle = await self._executions.start(
                 task,
                 job.input,
@@ -179,6 +189,7 @@ class Running:
                 attempt=job.attempts,
                 job_id=job.id,
                 execution_id=job.execution_id,
+                answers=questions,
             )
         except BaseException:
             job.execution_id = None  # none was recorded
@@ -235,6 +246,7 @@ class Running:
 
     def _leave(self, id: str) -> None:
         self.live.pop(id, None)
+        self._asking.detach(id)
         if not self.live:
             self._idle.set()
 

@@ -15,6 +15,8 @@ from loguru import logger
 
 from ratchet_mcp.errors import Busy, InvalidArgument, JobFinished, JobNotFound
 from ratchet_mcp.execution import listing
+from ratchet_mcp.execution.questions import OpenQuestions
+from ratchet_mcp.jobs.asking import JobAsking
 from ratchet_mcp.jobs.controls import Controls
 from ratchet_mcp.jobs.dispatchers import make_dispatcher
 from ratchet_mcp.jobs.models import Control, Job, JobListener, JobPage, JobRequest, JobStatus, Performer
@@ -56,7 +58,8 @@ class Jobs:
         self._settings = settings
         self._work = work and not store.read_only and not settings.mcp.read_only
         self._requests = Requests(executions, catalog, settings)
-        self._running = Running(store, executions, self._requests, settings.jobs.max_crashes, self._on_end, self._on_release)
+        self.asking = JobAsking(store.job_questions)
+        self._running = Running(store, executions, self._requests, self.asking, settings.jobs.max_crashes, self._on_end, self._on_release)
         self._controls = Controls(store, catalog)
         self._dispatcher: Dispatcher = make_dispatcher(settings, store, self._running)
         self._listeners: list[JobListener] = []
@@ -71,12 +74,14 @@ class Jobs:
         return self._running.performers
 
     def deliver_by(self, planner: Planner) -> None:
-        """Let jobs that end be delivered."""
+        """Let jobs that end be delivered, and check what is asked for when they are submitted."""
         self._running.planner = planner
+        self._requests.check_delivery = lambda wanted: planner.check(wanted, where="delivery")
 
     async def __aenter__(self) -> Jobs:
         await self._tasks.__aenter__()
         self._tasks.start_soon(self._running.watch)
+        self._tasks.start_soon(self.asking.run)
         if self._work:
             self._tasks.start_soon(self._dispatcher.run, self._running.perform)
             self._tasks.start_soon(keep_forgetting, self._store.jobs, self._settings.jobs.retention_days)
@@ -165,6 +170,8 @@ class Jobs:
         await handle.wait(0)  # that it began is recorded then
         await self._store.jobs.adopt(record, handle.id)
         handle.execution.job_id = record.id
+        if request.call is not None and isinstance(handle.asking.answers, OpenQuestions):
+            self.asking.attach(record.id, handle.asking.answers)
         job = to_job(record)
         self._tasks.start_soon(self._running.follow, to_job(record), handle)
         return job

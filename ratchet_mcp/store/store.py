@@ -20,6 +20,7 @@ from ratchet_mcp.store.database import Database
 from ratchet_mcp.store.deliveries import DeliveryRepository
 from ratchet_mcp.store.executions import ExecutionRepository
 from ratchet_mcp.store.failures import describe
+from ratchet_mcp.store.job_questions import JobQuestionRepository
 from ratchet_mcp.store.jobs import JobRepository
 from ratchet_mcp.store.migrate import migrate
 from ratchet_mcp.store.owners import Owner
@@ -40,6 +41,7 @@ class Store:
         self.authored = AuthoredRepository(database, writer)
         self.registry = CatalogRepository(database, writer)
         self.jobs = JobRepository(database, writer, owner)
+        self.job_questions = JobQuestionRepository(database, writer, owner)
         self.schedules = ScheduleRepository(database, writer)
         self.backend = database.location.backend
         """`sqlite` or `postgresql`."""
