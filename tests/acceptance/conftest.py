@@ -99,6 +99,7 @@ def environment_in(folder: Path, tasks: Path) -> dict[str, str]:
         **kept,
         "RATCHET_STORE__URL": f"sqlite:///{folder / 'ratchet.db'}",
         "RATCHET_LOGGING__LEVEL": "DEBUG",
+        "RATCHET_ENGINE__SPARE_WORKERS": "0",
         "RATCHET_REGISTRY__SOURCES": sources,
     }
 
@@ -174,7 +175,7 @@ WAYS = ["stdio-legacy", "stdio-2026-07-28", "http-legacy", "http-2026-07-28", "s
 Connect = Callable[[], Client]
 
 
-@pytest.fixture(params=WAYS)
+@pytest.fixture(scope="module", params=WAYS)
 def way(request: pytest.FixtureRequest) -> str:
     """A transport and a protocol era."""
     return request.param
@@ -183,22 +184,27 @@ def way(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def connect(way: str, request: pytest.FixtureRequest, environment: dict[str, str]) -> Connect:
     """Return what makes a new client of the SDK, connected as `way` says: a process of its own, or the module's HTTP server."""
+    return lambda: connected(way, request, environment)
+
+
+@pytest.fixture(scope="module")
+async def call(
+    way: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, tasks_folder: Path
+) -> AsyncIterator[Caller]:
+    """Call tools over one connection for all tests of a module."""
+    async with connected(way, request, environment_in(tmp_path_factory.mktemp("stdio"), tasks_folder)) as client:
+        yield await Caller.of(client)
+
+
+def connected(way: str, request: pytest.FixtureRequest, environment: dict[str, str]) -> Client:
+    """Make a client that is not connected yet. A process of stdio gets this environment."""
     transport, era = way.split("-", 1)
     mode = cast("Any", era)
     if transport == "stdio":
         server = StdioServerParameters(command=sys.executable, args=["-m", "ratchet_mcp.mcp.stdio_main"], env=environment)
-        return lambda: Client(server, mode=mode)
+        return Client(server, mode=mode)
     address = cast("HttpProcess", request.getfixturevalue("http_server")).address
-    if transport == "http":
-        return lambda: Client(f"{address}/mcp", mode=mode)
-    return lambda: Client(leaving_in_peace(f"{address}/sse"), mode=mode)
-
-
-@pytest.fixture
-async def call(connect: Connect) -> AsyncIterator[Caller]:
-    """Call tools over a connection of the test."""
-    async with connect() as client:
-        yield await Caller.of(client)
+    return Client(f"{address}/mcp" if transport == "http" else leaving_in_peace(f"{address}/sse"), mode=mode)
 
 
 @asynccontextmanager

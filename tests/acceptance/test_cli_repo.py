@@ -12,6 +12,8 @@ from command_line import ratchet
 from git_repositories import Repository
 from index_server import IndexServer, index_server, task_files
 
+from ratchet_mcp.cli import proofs
+
 SECRET = "s3cret-t0ken"
 
 
@@ -105,7 +107,8 @@ def test_a_password_is_refused_with_advice_and_not_repeated(tmp_path: Path, argu
     assert not settings_file(tmp_path).exists()
 
 
-def test_passwords_that_stand_in_the_settings_are_shown_nowhere(tmp_path: Path) -> None:
+def test_passwords_that_stand_in_the_settings_are_shown_nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(proofs, "PROOFS", ())
     file = settings_file(tmp_path)
     file.parent.mkdir(parents=True)
     file.write_text(

@@ -187,9 +187,13 @@ def test_text_of_a_task_cannot_move_the_cursor(ratchet: Run, home: Path) -> None
     assert done.returncode == 1 and "\x1b" not in done.stdout and "\\x1b[2J" in done.stdout
 
 
-def test_a_bundled_collection_passes(ratchet: Run) -> None:
-    done = ratchet("--from-fs", ROOT / "registry")
+def test_a_bundled_collection_passes(ratchet: Run, home: Path) -> None:
+    for name in ("csv-to-json", "text-statistics", "weather"):
+        (home / "some" / name).parent.mkdir(exist_ok=True)
+        shutil.copytree(ROOT / "registry" / name, home / "some" / name)
+    done = ratchet("--from-fs", home / "some")
     assert done.returncode == 0, done.stdout
+    assert done.stdout.count("✓ csv-to-json@") == 1 and " 0 failed in" in done.stdout
 
 
 def test_on_a_terminal_there_are_colours_and_a_bar(home: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from mcp import Client, MCPError, StdioServerParameters
 from mcp.types import INVALID_PARAMS
+from mcp_caller import Caller
 
 PAIR = {"type": "object", "properties": {"a": {"type": "number"}, "b": {"type": "number"}}, "required": ["a", "b"]}
 TASKS: dict[str, tuple[str, Any, Any]] = {
@@ -56,33 +57,32 @@ def tasks_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-async def test_tasks_are_called_as_tools(connect, way: str):
-    async with connect() as client:
-        tools = {tool.name: tool for tool in (await client.list_tools()).tools}
-        assert set(TASKS) <= set(tools)
-        assert tools["add"].input_schema == PAIR
+async def test_tasks_are_called_as_tools(call: Caller):
+    client = call.client
+    tools = {tool.name: tool for tool in (await client.list_tools()).tools}
+    assert set(TASKS) <= set(tools)
+    assert tools["add"].input_schema == PAIR
 
-        added = await client.call_tool("add", {"a": 2, "b": 3})
-        assert added.structured_content == {"sum": 5} and json.loads(added.content[0].text) == {"sum": 5}
-        assert (await client.call_tool("mean", {"input": [1, 2, 6]})).structured_content == {"result": 3}
-        assert (await client.call_tool("shape", {"radius": 1})).structured_content == {"result": {"area": 3}}
-        assert (await client.call_tool("shape", {"side": 2})).structured_content == {"result": [4]}
+    added = await client.call_tool("add", {"a": 2, "b": 3})
+    assert added.structured_content == {"sum": 5} and json.loads(added.content[0].text) == {"sum": 5}
+    assert (await client.call_tool("mean", {"input": [1, 2, 6]})).structured_content == {"result": 3}
+    assert (await client.call_tool("shape", {"radius": 1})).structured_content == {"result": {"area": 3}}
+    assert (await client.call_tool("shape", {"side": 2})).structured_content == {"result": [4]}
 
-        row = (await client.call_tool("list_executions", {"task": "add", "limit": 1})).structured_content["executions"][0]
-        assert (row["execution_id"], row["origin"], row["status"]) == (added.meta["ratchet/execution"], "mcp", "completed")
+    row = (await client.call_tool("list_executions", {"task": "add", "limit": 1})).structured_content["executions"][0]
+    assert (row["execution_id"], row["origin"], row["status"]) == (added.meta["ratchet/execution"], "mcp", "completed")
 
 
-async def test_a_failing_tool_tells_as_much_as_execute_task(connect, way: str):
-    async with connect() as client:
-        await client.list_tools()
-        failed = await client.call_tool("breaks", {})
-        assert failed.is_error
-        assert "main.js:3" in failed.content[0].text and "[warn] careful" in failed.content[0].text
-        assert failed.structured_content["error"]["code"] == "task_error"
+async def test_a_failing_tool_tells_as_much_as_execute_task(call: Caller):
+    client = call.client
+    failed = await client.call_tool("breaks", {})
+    assert failed.is_error
+    assert "main.js:3" in failed.content[0].text and "[warn] careful" in failed.content[0].text
+    assert failed.structured_content["error"]["code"] == "task_error"
 
-        wrong = await client.call_tool("add", {"a": "two", "b": 1})
-        assert wrong.is_error and "$.a" in wrong.content[0].text
-        assert (await client.call_tool("list_executions", {"task": "add", "status": "failed"})).structured_content["executions"] == []
+    wrong = await client.call_tool("add", {"a": "two", "b": 1})
+    assert wrong.is_error and "$.a" in wrong.content[0].text
+    assert (await client.call_tool("list_executions", {"task": "add", "status": "failed"})).structured_content["executions"] == []
 
 
 class TestOneWay:
@@ -147,9 +147,9 @@ class TestOneWay:
                 with pytest.raises(MCPError):
                     await client.session.call_tool(tool, {"task": "add"})
 
-    async def test_the_server_says_which_tasks_are_tools(self, server: StdioServerParameters, era: Any):
+    async def test_the_server_says_which_tasks_are_tools(self, server: StdioServerParameters, http_server: Any, era: Any):
         capped = server.model_copy(update={"env": {**(server.env or {}), "RATCHET_MCP__TASK_TOOLS_CAP": "3"}})
-        async with Client(server, mode=era) as client:
+        async with Client(f"{http_server.address}/mcp", mode=era) as client:
             await client.list_tools()
             told = (await client.call_tool("server_status", {})).structured_content["task_tools"]
         assert told == {"mode": "exposed", "count": len(TASKS)}

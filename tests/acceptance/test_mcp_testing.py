@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,9 @@ from typing import Any
 import anyio
 import pytest
 from jsonschema import Draft202012Validator
-from mcp import Client
+from mcp import Client, StdioServerParameters
+
+from .conftest import environment_in
 
 CODE = """function main(input) {
   console.log('got ' + input.n);
@@ -28,8 +31,8 @@ TESTS: dict[str, Any] = {
 Ask = Callable[..., Any]
 
 
-@pytest.fixture(params=["stdio-legacy", "stdio-2026-07-28"])
-def way(request: pytest.FixtureRequest) -> str:
+@pytest.fixture(scope="module", params=["legacy", "2026-07-28"])
+def era(request: pytest.FixtureRequest) -> Any:
     return request.param
 
 
@@ -41,32 +44,40 @@ def write(folder: Path, name: str, code: str, tests: dict[str, Any]) -> None:
         (folder / name / "tests" / f"{test}.json").write_text(json.dumps(content))
 
 
-@pytest.fixture
-def environment(tmp_path: Path, environment: dict[str, str]) -> dict[str, str]:
-    """The server serves two tasks with tests, and answers after five seconds at the latest."""
-    tasks = tmp_path / "tasks"
+@pytest.fixture(scope="module")
+async def client(era: Any, tmp_path_factory: pytest.TempPathFactory, tasks_folder: Path) -> AsyncIterator[Client]:
+    """A server that serves tasks with tests, and answers after two seconds at the latest."""
+    folder = tmp_path_factory.mktemp("testing")
+    tasks = folder / "tasks"
     write(tasks, "twice", CODE, TESTS)
+    write(tasks, "disabled", CODE, TESTS)
     waiting = "(input) => new Promise((resolve) => setTimeout(() => resolve(1), input.ms))"
     write(tasks, "waiting", waiting, {"short": {"input": {"ms": 0}}, "slow": {"input": {"ms": 20000}}})
     write(tasks, "untested", "() => 1", {})
     sources = json.dumps([{"name": "acceptance", "uri": str(tasks)}])
-    return {**environment, "RATCHET_REGISTRY__SOURCES": sources, "RATCHET_MCP__WAIT_SECONDS": "5"}
+    environment = environment_in(folder, tasks_folder)
+    server = StdioServerParameters(
+        command=sys.executable,
+        args=["-m", "ratchet_mcp.mcp.stdio_main"],
+        env={**environment, "RATCHET_REGISTRY__SOURCES": sources, "RATCHET_MCP__WAIT_SECONDS": "2"},
+    )
+    async with Client(server, mode=era) as connected:
+        yield connected
 
 
 @pytest.fixture
-async def ask(connect: Callable[[], Client]) -> AsyncIterator[Ask]:
-    async with connect() as client:
-        schemas = {tool.name: tool.output_schema for tool in (await client.list_tools()).tools}
+async def ask(client: Client) -> Ask:
+    schemas = {tool.name: tool.output_schema for tool in (await client.list_tools()).tools}
 
-        async def call(failed: bool = False, **arguments: Any) -> dict[str, Any]:
-            with anyio.fail_after(60):
-                result = await client.call_tool("test_task", arguments)
-            assert result.is_error is failed, result.content
-            Draft202012Validator(schemas["test_task"]).validate(result.structured_content)
-            assert result.structured_content is not None
-            return result.structured_content
+    async def call(failed: bool = False, **arguments: Any) -> dict[str, Any]:
+        with anyio.fail_after(60):
+            result = await client.call_tool("test_task", arguments)
+        assert result.is_error is failed, result.content
+        Draft202012Validator(schemas["test_task"]).validate(result.structured_content)
+        assert result.structured_content is not None
+        return result.structured_content
 
-        yield call
+    return call
 
 
 async def test_a_failing_test_is_information_and_no_error_of_the_call(ask: Ask) -> None:
@@ -112,25 +123,23 @@ async def test_tests_that_take_too_long_for_a_call_are_named_as_not_run(ask: Ask
     assert [(test["name"], test.get("not_run", False)) for test in report["tests"]] == [("short", False), ("slow", True)]
 
 
-async def test_progress_tells_how_many_tests_have_ended(connect: Callable[[], Client]) -> None:
+async def test_progress_tells_how_many_tests_have_ended(client: Client) -> None:
     told: list[str | None] = []
 
     async def take(progress: float, total: float | None, message: str | None) -> None:
         told.append(message)
 
-    async with connect() as client:
-        await client.call_tool("test_task", {"task": "twice"}, progress_callback=take)
-        await client.list_tools()  # a round trip later, every notification is here
+    await client.call_tool("test_task", {"task": "twice"}, progress_callback=take)
+    await client.list_tools(cache_mode="refresh")  # a round trip later, every notification is here
     assert told[-1] == "3 of 3 tests"
 
 
-async def test_a_disabled_task_is_tested_and_debugged_so_that_it_can_be_mended(connect: Callable[[], Client]) -> None:
-    async with connect() as client:
-        assert not (await client.call_tool("edit_task", {"task": "twice", "enabled": False})).is_error
-        refused = await client.call_tool("execute_task", {"task": "twice", "input": {"n": 1}})
-        assert refused.is_error
-        assert "enabled: true" in refused.content[0].text  # type: ignore[union-attr]  # a text
-        tested = await client.call_tool("test_task", {"task": "twice", "tests": ["good"]})
-        assert (tested.structured_content or {})["passed"] is True
-        seen = await client.call_tool("debug_task", {"task": "twice", "input": {"n": 1}, "breakpoints": [6]})
-        assert (seen.structured_content or {})["output"] == {"twice": 2}
+async def test_a_disabled_task_is_tested_and_debugged_so_that_it_can_be_mended(client: Client) -> None:
+    assert not (await client.call_tool("edit_task", {"task": "disabled", "enabled": False})).is_error
+    refused = await client.call_tool("execute_task", {"task": "disabled", "input": {"n": 1}})
+    assert refused.is_error
+    assert "enabled: true" in refused.content[0].text  # type: ignore[union-attr]  # a text
+    tested = await client.call_tool("test_task", {"task": "disabled", "tests": ["good"]})
+    assert (tested.structured_content or {})["passed"] is True
+    seen = await client.call_tool("debug_task", {"task": "disabled", "input": {"n": 1}, "breakpoints": [6]})
+    assert (seen.structured_content or {})["output"] == {"twice": 2}

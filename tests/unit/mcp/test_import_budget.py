@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import subprocess
 import sys
@@ -12,6 +13,7 @@ HEAVY = {"sqlmodel", "sqlalchemy", "alembic", "typer", "rich", "jsonschema", "tr
 PRINT_MODULES = "import json, sys; print(json.dumps(sorted({name.partition('.')[0] for name in sys.modules})))"
 
 
+@functools.cache
 def imported_by(*modules: str) -> set[str]:
     code = "".join(f"import {module}\n" for module in modules) + PRINT_MODULES
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
