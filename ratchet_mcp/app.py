@@ -316,13 +316,13 @@ async def _open(settings: Settings, work: bool) -> AsyncGenerator[Ratchet]:
                 ):
                     executions.deliver_by(deliveries)
                     jobs = Jobs(store.value, executions, catalog.value, settings, work=work)
+                    jobs.deliver_by(deliveries)
                     batches = OnDemand(
                         "batches", lambda: _batches(catalog.value, executions, store.value, settings, jobs), services, BATCHES_START_SECONDS
                     )
                     jobs.performers["batch"] = partial(_perform_batch, batches)
                     try:
                         async with jobs:
-                            jobs.deliver_by(deliveries)
                             check = partial(deliveries.check, where="The delivery of the schedule")
                             async with Schedules(store.value, jobs, settings, work=work, check_delivery=check) as schedules:
                                 parts = (catalog.value, pool.value, store.value, executions, egress, batches, jobs, deliveries, schedules)

@@ -226,6 +226,8 @@ def _as_ours(error: OSError, shown: str) -> RatchetError:
         message, reason, hint = "Ratchet may not write there", "permission", "Let Ratchet write to the folder; it is tried again."
     elif error.errno == errno.ENOENT:
         message, reason, hint = "A folder is missing", "missing", "Make the folder, or set create_folders in the destination."
+    elif error.errno in (errno.EISDIR, errno.ENXIO, errno.ENODEV):
+        return DeliveryRefused(f"{shown} is not a file; it was left as it is ({said}).", details={"reason": "not_a_file", "path": shown})
     elif error.errno in (errno.ELOOP, errno.ENOTDIR, errno.EMLINK):
         message = f"{shown} cannot be written: a piece of its path is a link, or a file where a folder should be ({said})."
         return DeliveryRefused(message, details={"reason": "link", "path": shown})
