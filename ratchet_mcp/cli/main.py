@@ -9,7 +9,23 @@ from typing import Annotated
 import typer
 
 from ratchet_mcp import __version__
-from ratchet_mcp.cli import config, debug, doctor, generate, install, jobs, replay, repo, run_once, serving, test, validate, worker
+from ratchet_mcp.cli import (
+    config,
+    debug,
+    deliveries,
+    doctor,
+    generate,
+    install,
+    jobs,
+    replay,
+    repo,
+    run_once,
+    schedule,
+    serving,
+    test,
+    validate,
+    worker,
+)
 from ratchet_mcp.errors import RatchetError
 
 app = typer.Typer(
@@ -32,7 +48,9 @@ app.command("worker")(worker.worker)
 app.command("doctor")(doctor.doctor)
 app.command("install")(install.install)
 app.add_typer(jobs.app, name="jobs")
+app.add_typer(schedule.app, name="schedule")
 app.add_typer(repo.app, name="repo")
+app.add_typer(deliveries.app, name="deliveries")
 app.add_typer(config.app, name="config")
 app.add_typer(generate.app, name="generate")
 

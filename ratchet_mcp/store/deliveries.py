@@ -166,6 +166,7 @@ class DeliveryRepository:
         """Let a delivery that has ended be sent once more, with all its attempts; tells whether it had ended."""
         rows = DELIVERIES.c
         fresh: dict[str, Any] = {"status": PENDING, "attempts": 0, "max_attempts": max_attempts, "next_at": now, "finished_at": None}
+        fresh |= {"last_error": None, "receipt": None}
         change = update(DELIVERIES).where(rows.id == id, rows.status.in_((DELIVERED, FAILED))).values(updated_at=now, **fresh)
         return await self._writer.call(lambda connection: connection.execute(change).rowcount > 0)
 

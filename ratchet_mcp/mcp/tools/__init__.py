@@ -7,10 +7,13 @@ from typing import Any
 from ratchet_mcp.mcp.tools import (
     admin,
     authoring,
+    batch,
     debugging,
+    deliveries,
     execute,
     executions,
     jobs,
+    schedules,
     server,
     sharing,
     status,
@@ -23,6 +26,7 @@ from ratchet_mcp.mcp.tools.spec import ToolSpec
 ALL: list[ToolSpec[Any]] = [
     *tasks.TOOLS,
     *execute.TOOLS,
+    *batch.TOOLS,
     *status.TOOLS,
     *executions.TOOLS,
     *server.TOOLS,
@@ -33,5 +37,7 @@ ALL: list[ToolSpec[Any]] = [
     *sharing.TOOLS,
     *admin.TOOLS,
     *jobs.TOOLS,
+    *schedules.TOOLS,
+    *deliveries.TOOLS,
 ]
 """Every tool, in the order in which clients see them."""
