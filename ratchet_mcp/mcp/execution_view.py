@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any, cast
 
 from ratchet_mcp.execution.models import Execution
+from ratchet_mcp.execution.tree import Branch
 from ratchet_mcp.mcp.results import clipped
 
 MAX_LISTED_MESSAGE = 200
@@ -43,6 +44,26 @@ def full(execution: Execution) -> dict[str, Any]:
         if getattr(execution, name) is not None:
             view[name] = getattr(execution, name)
     view["limits"] = limits
+    return view
+
+
+def branch(tree: Branch, children: str = "children", more: str = "more") -> dict[str, Any]:
+    """Return the tasks that an execution called, under the given names; recursive, as deep as `engine.call_depth` lets it be."""
+    view: dict[str, Any] = {}
+    if tree.children:
+        view[children] = [
+            {
+                "execution_id": child.execution.id,
+                "task": child.execution.task,
+                "version": child.execution.version,
+                "status": child.execution.status.value,
+                "duration_ms": duration_ms(child.execution),
+                **branch(child),
+            }
+            for child in tree.children
+        ]
+    if tree.more:
+        view[more] = True
     return view
 
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
+import time
 from collections import deque
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
 
+from ratchet_mcp.engine.run import ProgressUpdate
+
 if TYPE_CHECKING:
     from mcp.server import ServerRequestContext
-
-    from ratchet_mcp.engine.run import ProgressUpdate
 
 T = TypeVar("T")
 
@@ -29,21 +30,25 @@ class ProgressRelay:
     """Take updates on the event loop and send them while the request waits.
 
     Progress only ever grows, as MCP demands: an update that does not is dropped. A task may count to 1 or to 100: the total is
-    told once a value shows which.
+    told once a value shows which, unless it is known from the start.
     """
 
-    def __init__(self, context: ServerRequestContext[Any, Any]) -> None:
+    def __init__(self, context: ServerRequestContext[Any, Any], *, total: float | None = None) -> None:
         self._context = context
         self._updates: deque[ProgressUpdate] = deque(maxlen=KEPT_UPDATES)
         self._news = anyio.Event()
         self._ended = False
         self._last = -math.inf
-        self._total: float | None = None
+        self._total = total
 
     def take(self, update: ProgressUpdate) -> None:
         """Keep one update for sending; never blocks."""
         self._updates.append(update)
         self._news.set()
+
+    def take_count(self, done: int, total: int, name: str) -> None:
+        """Keep for sending that so many of all are done, and which was the last."""
+        self.take(ProgressUpdate(time.time(), done, message=f"{done} of {total}: {name}"))
 
     async def during(self, work: Awaitable[T]) -> T:
         """Await `work`, sending updates meanwhile; all that came are sent before this returns."""

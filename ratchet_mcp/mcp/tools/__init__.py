@@ -8,6 +8,7 @@ from ratchet_mcp.mcp.tools import (
     admin,
     authoring,
     batch,
+    batch,
     debugging,
     deliveries,
     execute,
@@ -26,6 +27,7 @@ from ratchet_mcp.mcp.tools.spec import ToolSpec
 ALL: list[ToolSpec[Any]] = [
     *tasks.TOOLS,
     *execute.TOOLS,
+    *batch.TOOLS,
     *batch.TOOLS,
     *status.TOOLS,
     *executions.TOOLS,

@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
-from ratchet_mcp.errors import ExecutionNotFound, JobNotFound
+from ratchet_mcp.errors import BatchNotFound, ExecutionNotFound, JobNotFound
 from ratchet_mcp.execution.models import Origin, Status
-from ratchet_mcp.mcp import execution_view, job_view
+from ratchet_mcp.mcp import batch_view, execution_view, job_view
 from ratchet_mcp.mcp.results import ToolResult, success
 from ratchet_mcp.mcp.tools import schemas
 from ratchet_mcp.mcp.tools.arguments import Arguments, Cursor, PageSize, Since
 from ratchet_mcp.mcp.tools.spec import READ_ONLY, STOPS, Call, ToolSpec
 
 if TYPE_CHECKING:
-    pass
+    from ratchet_mcp.app import Ratchet
 
 Id = Annotated[str, Field(description="execution_id or job_id", min_length=1, max_length=100)]
 
@@ -64,7 +64,15 @@ async def cancel_execution(call: Call, arguments: CancelExecution) -> ToolResult
         try:
             return success(job_view.listed(await ratchet.jobs.cancel(arguments.id, arguments.reason)))
         except JobNotFound:
-            raise unknown from None
+            return await _cancel_batch(call, arguments, ratchet, unknown)
+
+
+async def _cancel_batch(call: Call, arguments: CancelExecution, ratchet: Ratchet, unknown: ExecutionNotFound) -> ToolResult:
+    try:
+        batch = await (await ratchet.batches()).cancel(arguments.id, arguments.reason)
+    except BatchNotFound:
+        raise unknown from None
+    return success(batch_view.view(batch, call.characters))
 
 
 LISTED: dict[str, Any] = {
@@ -91,9 +99,9 @@ TOOLS: list[ToolSpec[Any]] = [
     ToolSpec(
         name="cancel_execution",
         title="Cancel an execution",
-        description='Stop an execution or a background job. Example: {"id": "0198c1d2-…", "reason": "no longer needed"}',
+        description='Stop an execution, a background job or a batch. Example: {"id": "0198c1d2-…", "reason": "no longer needed"}',
         arguments=CancelExecution,
-        output=schemas.result({**job_view.JOB, **schemas.FULL, "status": job_view.ANY_STATUS}),
+        output=schemas.result({**batch_view.BATCH, **job_view.JOB, **schemas.FULL, "status": batch_view.ANY_STATUS}),
         annotations=STOPS,
         handler=cancel_execution,
     ),

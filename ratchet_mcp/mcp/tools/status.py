@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
-from ratchet_mcp.errors import ExecutionNotFound, JobNotFound
+from ratchet_mcp.errors import BatchNotFound, ExecutionNotFound, JobNotFound
 from ratchet_mcp.execution.models import Execution, Status
-from ratchet_mcp.mcp import execution_view, job_view
+from ratchet_mcp.execution.tree import MOST_NODES, tree_of
+from ratchet_mcp.mcp import batch_view, execution_view, job_view
 from ratchet_mcp.mcp.asking import attend, open_questions
 from ratchet_mcp.mcp.long_output import ALL_LINES, items_that_fit, lines_that_fit, page_of_output, with_output
-from ratchet_mcp.mcp.results import ToolResult, clipped, success
+from ratchet_mcp.mcp.results import ToolResult, clipped, success, to_json
 from ratchet_mcp.mcp.tools import schemas
 from ratchet_mcp.mcp.tools.arguments import WHOLE, Arguments
 from ratchet_mcp.mcp.tools.spec import READ_ONLY, Call, ToolSpec
@@ -20,10 +21,12 @@ if TYPE_CHECKING:
     from ratchet_mcp.app import Ratchet
     from ratchet_mcp.jobs.models import Job
 
-Part = Literal["output", "logs", "error", "http"]
+Part = Literal["output", "logs", "error", "http", "children"]
 PAGE_OF_LINES = 200
 TAIL_OF_LINES = 20
 PAGE_OF_FETCHES = 50
+CHARACTERS_OF_NODE = 800
+"""A fifth of a result's length holds the tree of the tasks that a run called: an entry has some 160 characters."""
 ASKS_HINT = "It waits for answers of its user. Call get_status with wait_seconds, and the user is asked if your client can."
 UNFINISHED_HINT = "Not finished yet. Call get_status again with wait_seconds."
 
@@ -31,11 +34,14 @@ UNFINISHED_HINT = "Not finished yet. Call get_status again with wait_seconds."
 class GetStatus(Arguments):
     """Arguments of get_status."""
 
-    id: Annotated[str, Field(description="execution_id or job_id", min_length=1, max_length=100)]
+    id: Annotated[str, Field(description="of an execution, job or batch", min_length=1, max_length=100)]
     wait_seconds: Annotated[float, Field(ge=0, le=50, description="wait this long for the end")] = 0
     include: Annotated[
         list[Part],
-        Field(description="by default all but http (the fetches of the run)", default_factory=lambda: ["output", "logs", "error"]),
+        Field(
+            description="by default all but http (the fetches of the run) and children (tasks it called)",
+            default_factory=lambda: ["output", "logs", "error"],
+        ),
     ]
     offset: Annotated[
         Annotated[int, Field(ge=0), WHOLE] | None,
@@ -50,7 +56,7 @@ async def get_status(call: Call, arguments: GetStatus) -> ToolResult:
     try:
         execution = await _execution(call, ratchet, arguments)
     except ExecutionNotFound as unknown:
-        return await _of_job(call, arguments, ratchet, await _job(ratchet, arguments, unknown))
+        return await _of_others(call, arguments, ratchet, unknown)
     view = execution_view.full(execution)
     if not execution.status.final:
         view["hint"] = UNFINISHED_HINT
@@ -68,13 +74,29 @@ async def _execution(call: Call, ratchet: Ratchet, arguments: GetStatus) -> Exec
     return await ratchet.executions.get(arguments.id)
 
 
-async def _job(ratchet: Ratchet, arguments: GetStatus, unknown: ExecutionNotFound) -> Job:
+async def _of_others(call: Call, arguments: GetStatus, ratchet: Ratchet, unknown: ExecutionNotFound) -> ToolResult:
+    """Tell where a job or a batch stands."""
     try:
-        if arguments.wait_seconds:
-            return await ratchet.jobs.wait(arguments.id, arguments.wait_seconds)
-        return await ratchet.jobs.get(arguments.id)
+        job = (
+            await ratchet.jobs.wait(arguments.id, arguments.wait_seconds)
+            if arguments.wait_seconds
+            else await ratchet.jobs.get(arguments.id)
+        )
     except JobNotFound:
-        raise ExecutionNotFound(f"No execution and no job has the id {arguments.id!r}.") from unknown
+        try:
+            return await _of_batch(call, arguments, ratchet, {})
+        except BatchNotFound:
+            raise ExecutionNotFound(f"No execution, job or batch has the id {arguments.id!r}.") from unknown
+    if job.kind == "batch":
+        return await _of_batch(call, arguments, ratchet, job_view.listed(job))
+    return await _of_job(call, arguments, ratchet, job)
+
+
+async def _of_batch(call: Call, arguments: GetStatus, ratchet: Ratchet, job: dict[str, Any]) -> ToolResult:
+    """Tell where a batch stands, with what its job says when it has one; its results from number `offset` on."""
+    batches = await ratchet.batches()
+    batch = await (batches.wait(arguments.id, arguments.wait_seconds) if arguments.wait_seconds and not job else batches.get(arguments.id))
+    return success({**job, **batch_view.view(batch, call.characters - len(to_json(job)), offset=arguments.offset or 0)})
 
 
 async def _of_job(call: Call, arguments: GetStatus, ratchet: Ratchet, job: Job) -> ToolResult:
@@ -95,6 +117,9 @@ async def _with_parts(view: dict[str, Any], execution: Execution, call: Call, ar
         await _add_logs(view, ratchet, call, arguments, execution.id)
     if "http" in arguments.include:
         _add_http(view, execution, call, arguments)
+    if "children" in arguments.include:
+        tree = await tree_of(ratchet.executions, execution, nodes=min(MOST_NODES, call.characters // CHARACTERS_OF_NODE))
+        view |= execution_view.branch(tree, "children", "more_children")
     if execution.status.final and (report := ratchet.replays.report_of(execution.id)):
         view["replay"] = clipped(report.to_dict())
     if "output" in arguments.include and execution.status is Status.COMPLETED:
@@ -141,21 +166,24 @@ TOOLS: list[ToolSpec[Any]] = [
         name="get_status",
         title="Status of an execution or a job",
         description=(
-            "Show an execution or a background job, running or finished: status, output, error, console lines. "
+            "Show an execution, a background job or a batch, running or finished: status, output, error, console lines. "
             'Long outputs and logs are read in pieces with offset and limit. Example: {"id": "0198c1d2-…", "wait_seconds": 25}'
         ),
         arguments=GetStatus,
         output=schemas.result(
             {
+                **batch_view.BATCH,
                 **job_view.JOB,
                 **schemas.FULL,
-                "status": job_view.ANY_STATUS,
+                "status": batch_view.ANY_STATUS,
                 "logs": LOGS,
                 "logs_total": schemas.INTEGER,
                 "http": {"type": "array", "items": {"type": "object"}},
                 "http_total": schemas.INTEGER,
                 "questions": {"type": "array", "items": schemas.STRING},
                 "output_text": schemas.STRING,
+                "children": {"type": "array", "items": schemas.OBJECT},
+                "more_children": schemas.BOOLEAN,
                 "offset": schemas.INTEGER,
                 "next_offset": schemas.INTEGER,
             }

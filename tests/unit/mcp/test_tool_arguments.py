@@ -31,7 +31,7 @@ from ratchet_mcp.mcp.tools.tasks import ListTasks
         (
             GetStatus,
             {"id": "x", "include": ["output", "input"]},
-            "$.include[1] should be 'output', 'logs', 'error' or 'http', not \"input\".",
+            "$.include[1] should be 'output', 'logs', 'error', 'http' or 'children', not \"input\".",
         ),
         (ListExecutions, {"since": "yesterday"}, '$.since should be a time like 2026-01-31T12:00:00Z, not "yesterday".'),
     ],
