@@ -7,14 +7,11 @@ from typing import Any
 from ratchet_mcp.mcp.tools import (
     admin,
     authoring,
-    batch,
-    batch,
     debugging,
     deliveries,
     execute,
     executions,
     jobs,
-    schedules,
     server,
     sharing,
     status,
@@ -27,8 +24,6 @@ from ratchet_mcp.mcp.tools.spec import ToolSpec
 ALL: list[ToolSpec[Any]] = [
     *tasks.TOOLS,
     *execute.TOOLS,
-    *batch.TOOLS,
-    *batch.TOOLS,
     *status.TOOLS,
     *executions.TOOLS,
     *server.TOOLS,
@@ -39,7 +34,6 @@ ALL: list[ToolSpec[Any]] = [
     *sharing.TOOLS,
     *admin.TOOLS,
     *jobs.TOOLS,
-    *schedules.TOOLS,
     *deliveries.TOOLS,
 ]
 """Every tool, in the order in which clients see them."""
