@@ -7,6 +7,7 @@ from typing import Any
 from ratchet_mcp.mcp.tools import (
     admin,
     authoring,
+    batch,
     debugging,
     deliveries,
     execute,
@@ -24,6 +25,7 @@ from ratchet_mcp.mcp.tools.spec import ToolSpec
 ALL: list[ToolSpec[Any]] = [
     *tasks.TOOLS,
     *execute.TOOLS,
+    *batch.TOOLS,
     *status.TOOLS,
     *executions.TOOLS,
     *server.TOOLS,
