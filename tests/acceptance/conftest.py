@@ -112,11 +112,18 @@ def environment(tmp_path: Path, tasks_folder: Path) -> dict[str, str]:
 
 @pytest.fixture
 async def start_raw(tmp_path: Path, environment: dict[str, str]) -> AsyncIterator[StartRaw]:
-    """Start `ratchet-mcp` processes; what is left of them is killed at the end."""
+    """Start `ratchet-mcp` processes."""
+    async with starting_raw(tmp_path, environment) as start:
+        yield start
+
+
+@asynccontextmanager
+async def starting_raw(folder: Path, environment: dict[str, str]) -> AsyncIterator[StartRaw]:
+    """Give what starts `ratchet-mcp` processes; what is left of them is killed at the end."""
     servers: list[RawServer] = []
 
     async def start(*arguments: str, command: tuple[str, ...] = ("-m", "ratchet_mcp.mcp.stdio_main"), **settings: str) -> RawServer:
-        stderr = tmp_path / f"stderr-{len(servers)}.log"
+        stderr = folder / f"stderr-{len(servers)}.log"
         with stderr.open("wb") as sink:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,

@@ -1,4 +1,4 @@
-"""The wheel, as a stranger gets it: built from the source distribution, installed into an empty environment, run from elsewhere."""
+"""The wheel, as a stranger gets it: built from the source distribution, installed beside nothing but what it asks for, run from elsewhere."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ import os
 import subprocess
 import sys
 import zipfile
+from importlib.metadata import Distribution, distribution, distributions
 from pathlib import Path
 
 import pytest
 from mcp import Client, StdioServerParameters
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[2]
 
@@ -32,11 +35,38 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def scripts(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An environment with the wheel and what it asks for, linked from the environment of the tests; all versions fit."""
     home = tmp_path_factory.mktemp("empty")
-    check(sys.executable, "-m", "venv", home / "venv", cwd=home)
+    check(sys.executable, "-m", "venv", "--without-pip", home / "venv", cwd=home)
     python = home / "venv" / "bin" / "python"
-    check(python, "-m", "pip", "install", "--quiet", "--no-compile", "-c", ROOT / "constraints.txt", wheel, cwd=home)
+    install = ("-m", "pip", "--python", python)
+    check(sys.executable, *install, "install", "--quiet", "--no-index", "--no-deps", "--no-compile", wheel, cwd=home)
+    (packages,) = (home / "venv" / "lib").glob("python*/site-packages")
+    (own,) = distributions(name="ratchet-mcp", path=[str(packages)])
+    for needed in needed_by(own):
+        for top in {Path(file).parts[0] for file in needed.files or () if not str(file).startswith("..")}:
+            (packages / top).exists() or (packages / top).symlink_to(Path(str(needed.locate_file(top))))
+    check(sys.executable, *install, "check", cwd=home)
     return python.parent
+
+
+def needed_by(own: Distribution) -> list[Distribution]:
+    """Return the distributions that one needs, and those that these need."""
+    found: dict[str, Distribution] = {}
+    wanted: dict[str, set[str]] = {}
+
+    def want(needing: Distribution, extras: set[str]) -> None:
+        for requirement in map(Requirement, needing.requires or ()):
+            marker, name = requirement.marker, canonicalize_name(requirement.name)
+            if name not in found and (marker is None or any(marker.evaluate({"extra": extra}) for extra in extras)):
+                wanted.setdefault(name, {""}).update(requirement.extras)
+
+    want(own, {""})
+    while wanted:
+        name, extras = wanted.popitem()
+        found[name] = distribution(name)
+        want(found[name], extras)
+    return list(found.values())
 
 
 def test_the_wheel_holds_the_sandbox_the_bundled_tasks_and_the_types(wheel: Path) -> None:
