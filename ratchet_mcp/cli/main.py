@@ -20,6 +20,7 @@ from ratchet_mcp.cli import (
     replay,
     repo,
     run_once,
+    schedule,
     serving,
     test,
     validate,
@@ -47,6 +48,7 @@ app.command("worker")(worker.worker)
 app.command("doctor")(doctor.doctor)
 app.command("install")(install.install)
 app.add_typer(jobs.app, name="jobs")
+app.add_typer(schedule.app, name="schedule")
 app.add_typer(repo.app, name="repo")
 app.add_typer(deliveries.app, name="deliveries")
 app.add_typer(config.app, name="config")

@@ -13,6 +13,7 @@ from ratchet_mcp.mcp.tools import (
     execute,
     executions,
     jobs,
+    schedules,
     server,
     sharing,
     status,
@@ -36,6 +37,7 @@ ALL: list[ToolSpec[Any]] = [
     *sharing.TOOLS,
     *admin.TOOLS,
     *jobs.TOOLS,
+    *schedules.TOOLS,
     *deliveries.TOOLS,
 ]
 """Every tool, in the order in which clients see them."""
