@@ -14,6 +14,7 @@ from ratchet_mcp.execution.asking import Asking
 from ratchet_mcp.execution.keeper import cancelled
 from ratchet_mcp.execution.live import Live
 from ratchet_mcp.execution.models import Execution
+from ratchet_mcp.tasks.definition import Task
 
 
 class Handle:
@@ -41,6 +42,16 @@ class Handle:
     def course(self) -> Course | None:
         """Return the course that a run took which was started with one, once it has ended; with it, the run can be repeated."""
         return self._live.course
+
+    @property
+    def ended(self) -> bool:
+        """Tell whether the execution is final and recorded."""
+        return self._live.has_ended
+
+    @property
+    def task(self) -> Task:
+        """Return the task that runs."""
+        return self._live.task
 
     @contextmanager
     def when_ended(self, listener: Callable[[], None]) -> Generator[None]:

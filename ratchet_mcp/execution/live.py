@@ -136,6 +136,11 @@ class Live:
         if isinstance(error, RatchetError):
             self.end(error)
 
+    @property
+    def has_ended(self) -> bool:
+        """Tell whether the execution is final and recorded."""
+        return self._ended.is_set()
+
     def ended(self) -> None:
         """Wake who waits: the execution is final and recorded."""
         self._ended.set()

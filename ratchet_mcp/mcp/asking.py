@@ -80,20 +80,31 @@ async def attend(call: Call, handle: Handle, seconds: float) -> Execution:
     modern = call.context.protocol_version in MODERN_PROTOCOL_VERSIONS
     if modern and await continued(call) == handle.id:
         bring(questions, responses(call))
-    with handle.when_ended(questions.poke):
-        deadline = anyio.current_time() + seconds
-        while not handle.execution.status.final and anyio.current_time() < deadline:
-            if modern and questions.open:
-                raise await _asked(call, handle, questions.open)
-            waiting = next((one for one in questions.open if not one.attended), None)
-            if waiting is not None:
-                began = anyio.current_time()
-                await _ask(call, questions, waiting)
-                deadline += anyio.current_time() - began
-                continue
-            with anyio.CancelScope(deadline=deadline):
-                await questions.news()
+    deadline = anyio.current_time() + seconds
+    while not handle.execution.status.final and anyio.current_time() < deadline:
+        if modern and questions.open:
+            raise await _asked(call, handle, questions.open)
+        waiting = next((one for one in questions.open if not one.attended), None)
+        if waiting is not None:
+            began = anyio.current_time()
+            await _ask(call, questions, waiting)
+            deadline += anyio.current_time() - began
+            continue
+        with handle.when_ended(questions.poke), anyio.CancelScope(deadline=deadline):
+            await questions.news()
     return await handle.wait(max(0.0, deadline - anyio.current_time()))
+
+
+async def until_news(handle: Handle, seconds: float) -> None:
+    """Wait until a run has ended, or has asked something, or so many seconds."""
+    questions = handle.asking.answers
+    if not isinstance(questions, OpenQuestions):
+        await handle.wait(seconds)
+        return
+    with handle.when_ended(questions.poke), anyio.move_on_after(seconds):
+        while not handle.ended and not questions.open:
+            await questions.news()
+    await handle.wait(0)
 
 
 async def _ask(call: Call, questions: OpenQuestions, one: OpenQuestion) -> None:
@@ -121,7 +132,7 @@ async def _until_closed(one: OpenQuestion, scope: anyio.CancelScope) -> None:
 async def _request(call: Call, one: OpenQuestion) -> Answer | CannotAsk:
     try:
         result = await call.context.session.elicit_form(
-            visible(one.message, MAX_MESSAGE), _form(one), related_request_id=call.context.request_id
+            visible(one.message, MAX_MESSAGE), _form(one.question.schema), related_request_id=call.context.request_id
         )
     except (MCPError, ValidationError) as error:
         why = error.message if isinstance(error, MCPError) else "its answer was none"
@@ -136,8 +147,13 @@ async def _asked(call: Call, handle: Handle, open: list[OpenQuestion]) -> Except
 
 def elicitation(one: OpenQuestion) -> ElicitRequest:
     """Return a question as a request for the client."""
-    return ElicitRequest(params=ElicitRequestFormParams(message=visible(one.message, MAX_MESSAGE), requested_schema=_form(one)))
+    return request_of(one.message, one.question.schema)
 
 
-def _form(one: OpenQuestion) -> dict[str, Any]:
-    return {name: value for name, value in {"type": "object", **one.question.schema}.items() if name != "additionalProperties"}
+def request_of(message: str, schema: Mapping[str, Any]) -> ElicitRequest:
+    """Return a question as a request for the client."""
+    return ElicitRequest(params=ElicitRequestFormParams(message=visible(message, MAX_MESSAGE), requested_schema=_form(schema)))
+
+
+def _form(schema: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in {"type": "object", **schema}.items() if name != "additionalProperties"}

@@ -13,6 +13,7 @@ from ratchet_mcp.mcp.elicitation import Asked
 from ratchet_mcp.mcp.long_output import ALL_LINES, lines_that_fit
 from ratchet_mcp.mcp.progress import ProgressRelay, wanted
 from ratchet_mcp.mcp.results import describe
+from ratchet_mcp.mcp.tasks_extension.becoming import Becomes, become
 
 if TYPE_CHECKING:
     from ratchet_mcp.app import Ratchet
@@ -25,10 +26,13 @@ OnProgress = Callable[["ProgressUpdate"], None] | None
 LOG_TAIL = 20
 
 
-async def run_and_wait(call: Call, start: Callable[[OnProgress], Awaitable[Handle]], seconds: float) -> Execution:
+async def run_and_wait(
+    call: Call, start: Callable[[OnProgress], Awaitable[Handle]], seconds: float, becomes: Becomes | None = None
+) -> Execution:
     """Start a run and wait for it; its questions go to the user of the client. When the client cancels the call, the run is killed.
 
-    A call that is repeated with the answers to questions goes on with the run that asked them, and starts nothing.
+    A call that is repeated with the answers to questions goes on with the run that asked them, and starts nothing. For a client that
+    knows tasks, a run that takes longer than a moment goes on as what it `becomes`, and `BecameTask` is raised.
     """
     relay = ProgressRelay(call.context) if wanted(call.context) else None
     on_progress = relay.take if relay else None
@@ -42,7 +46,7 @@ async def run_and_wait(call: Call, start: Callable[[OnProgress], Awaitable[Handl
             return await _ended(ratchet, call, id, seconds)
         handle = known
         handle.tell_progress(on_progress)
-    waiting = attend(call, handle, seconds)
+    waiting = _wait(call, handle, seconds, becomes)
     try:
         return await (relay.during(waiting) if relay else waiting)
     except Asked:
@@ -51,6 +55,12 @@ async def run_and_wait(call: Call, start: Callable[[OnProgress], Awaitable[Handl
     except anyio.get_cancelled_exc_class():
         handle.cancel("The client cancelled the request.")
         raise
+
+
+async def _wait(call: Call, handle: Handle, seconds: float, becomes: Becomes | None) -> Execution:
+    if becomes is not None:
+        await become(call, handle, becomes, seconds)
+    return await attend(call, handle, seconds)
 
 
 async def _ended(ratchet: Ratchet, call: Call, id: str, seconds: float) -> Execution:

@@ -20,6 +20,7 @@ from ratchet_mcp.mcp.following import Following
 from ratchet_mcp.mcp.prompts import Prompts
 from ratchet_mcp.mcp.resources import Resources
 from ratchet_mcp.mcp.task_tools import TaskTools
+from ratchet_mcp.mcp.tasks_extension.service import TasksExtension, Telling
 from ratchet_mcp.mcp.tools import ALL
 from ratchet_mcp.mcp.tools.spec import Call, RatchetSource, ToolSpec
 from ratchet_mcp.mcp.toolsets import offered, why_not
@@ -98,6 +99,8 @@ class RatchetServer(Server[Any]):
             on_get_prompt=prompts.get,
             on_completion=Completions(app).complete,
         )
+        if not settings.mcp.read_only:
+            TasksExtension(self.call_of, self._telling).install(self)
         self.add_notification_handler("notifications/initialized", NotificationParams, announcements.initialized)
         # The SDK's only default is OpenTelemetry, a third of the cost of a call and of no use without an exporter.
         self.middleware[:] = [_without_internals]
@@ -127,6 +130,16 @@ class RatchetServer(Server[Any]):
         tool = self.tools.get(name)
         return tool.input_schema if tool else None
 
+    def call_of(self, context: ServerRequestContext[Any, Any]) -> Call:
+        """Return a request as a call."""
+        return Call(self.app, self.settings, context, task_tools=self.task_tools)
+
+    async def _telling(self, name: str) -> Telling:
+        """Return the tool that tells the result of a task which it began; when it is gone, execute_task does."""
+        if name not in self.tools and self.task_tools.enabled:
+            await self.following.catch_up()
+        return self.tools.get(name) or next(tool for tool in ALL if tool.name == "execute_task")
+
     async def _list_tools(self, context: ServerRequestContext[Any, Any], params: PaginatedRequestParams | None) -> ListToolsResult:
         if params is not None and params.cursor is not None:
             raise MCPError(code=INVALID_PARAMS, message="Invalid cursor: all tools are on the first page.")
@@ -145,7 +158,7 @@ class RatchetServer(Server[Any]):
         try:
             if self.stopping:
                 raise Interrupted("The server is stopping.")
-            return await tool.call(Call(self.app, self.settings, context, task_tools=self.task_tools), params.arguments or {})
+            return await tool.call(self.call_of(context), params.arguments or {})
         except Asked as question:
             return question.result
         except InvalidCursor as error:

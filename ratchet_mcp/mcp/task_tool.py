@@ -10,15 +10,17 @@ from mcp.types import Tool, ToolAnnotations
 
 from ratchet_mcp.errors import InvalidArgument
 from ratchet_mcp.execution.models import Origin, Status
+from ratchet_mcp.jobs.models import JobRequest
 from ratchet_mcp.mcp.asking import answers_for
 from ratchet_mcp.mcp.long_output import PREVIEW_CHARACTERS, output_uri
 from ratchet_mcp.mcp.results import ToolResult, clipped, failure, mirror, to_json, wire
 from ratchet_mcp.mcp.running import OnProgress, failure_text, run_and_wait
+from ratchet_mcp.mcp.tasks_extension.becoming import Becomes
 from ratchet_mcp.tasks.portable import Portable, portable_input, portable_output
 from ratchet_mcp.tasks.visible import visible
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import Awaitable, Mapping
 
     from ratchet_mcp.app import Ratchet
     from ratchet_mcp.execution.models import Execution
@@ -79,7 +81,12 @@ class TaskTool:
                 task, value, origin=Origin.MCP, principal=call.principal, on_progress=on_progress, answers=answers_for(call)
             )
 
-        execution = await run_and_wait(call, start, call.settings.mcp.wait_seconds)
+        becomes = Becomes(self.name, JobRequest(task.reference, value, origin=Origin.MCP, principal=call.principal))
+        execution = await run_and_wait(call, start, call.settings.mcp.wait_seconds, becomes)
+        return await self.answer(call, ratchet, execution, {})
+
+    async def answer(self, call: Call, ratchet: Ratchet, execution: Execution, facts: Mapping[str, Any]) -> ToolResult:
+        """Return what a call answers whose run has ended, or goes on."""
         return {**await self._answer(call, ratchet, execution), "_meta": {EXECUTION_META: execution.id}}
 
     def _input_of(self, arguments: dict[str, Any]) -> Any:

@@ -42,6 +42,11 @@ class McpSettings(Section):
         default=20_000, ge=500, le=200_000, description="Size of a result's text in tokens (characters / 4); longer ones are cut."
     )
     max_message_bytes: int = Field(default=16 << 20, ge=1 << 16, description="Size of one incoming message.")
+    task_after_seconds: float = Field(
+        default=1.0, ge=0, le=50, description="How long a run may take before its call becomes a task, for clients that know tasks."
+    )
+    task_ttl_seconds: float = Field(default=86_400.0, ge=60, description="How long such a task can be asked for its result.")
+    task_poll_seconds: float = Field(default=1.0, ge=0.05, le=60, description="How often clients are told to ask for it.")
     answer_seconds: float = Field(default=120.0, gt=0, le=3600, description="How long a question to the user waits for an answer.")
     state_key_file: Path | None = Field(
         default=None,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import orjson
@@ -10,11 +10,13 @@ from pydantic import Field
 
 from ratchet_mcp.errors import InvalidArgument
 from ratchet_mcp.execution.models import Execution, Origin, Status
+from ratchet_mcp.jobs.models import JobRequest
 from ratchet_mcp.mcp import execution_view, job_view
 from ratchet_mcp.mcp.asking import answers_for
 from ratchet_mcp.mcp.long_output import with_output
 from ratchet_mcp.mcp.results import ToolResult, clipped, failure, success
 from ratchet_mcp.mcp.running import OnProgress, failure_text, run_and_wait
+from ratchet_mcp.mcp.tasks_extension.becoming import Becomes
 from ratchet_mcp.mcp.tools import schemas
 from ratchet_mcp.mcp.tools.arguments import Arguments
 from ratchet_mcp.mcp.tools.background import Background, submit
@@ -83,7 +85,9 @@ async def execute_task(call: Call, arguments: ExecuteTask) -> ToolResult:
         )
 
     seconds = call.settings.mcp.wait_seconds if arguments.wait_seconds is None else arguments.wait_seconds
-    return await _answer(call, ratchet, await run_and_wait(call, start, seconds), hint)
+    request = JobRequest(task.reference, value, origin=Origin.MCP, principal=call.principal, timeout_seconds=arguments.timeout_seconds)
+    becomes = Becomes("execute_task", request, {} if hint is None else {"hint": hint})
+    return await _answer(call, ratchet, await run_and_wait(call, start, seconds, becomes), hint)
 
 
 async def run_javascript(call: Call, arguments: RunJavascript) -> ToolResult:
@@ -102,7 +106,14 @@ async def run_javascript(call: Call, arguments: RunJavascript) -> ToolResult:
             answers=answers_for(call),
         )
 
-    return await _answer(call, ratchet, await run_and_wait(call, start, call.settings.mcp.wait_seconds), None)
+    request = JobRequest("", origin=Origin.MCP, principal=call.principal, timeout_seconds=arguments.timeout_seconds, code=arguments.code)
+    becomes = Becomes("run_javascript", request)
+    return await _answer(call, ratchet, await run_and_wait(call, start, call.settings.mcp.wait_seconds, becomes), None)
+
+
+async def _tell(call: Call, ratchet: Ratchet, execution: Execution, facts: Mapping[str, Any]) -> ToolResult:
+    """Tell the run of a call that became a task."""
+    return await _answer(call, ratchet, execution, facts.get("hint"))
 
 
 async def replay_execution(call: Call, arguments: ReplayExecution) -> ToolResult:
@@ -177,6 +188,7 @@ TOOLS: list[ToolSpec[Any]] = [
         output=schemas.result({**job_view.JOB, **schemas.EXECUTION, "status": job_view.ANY_STATUS}),
         annotations=RUNS_CODE,
         handler=execute_task,
+        tells=_tell,
     ),
     ToolSpec(
         name="replay_execution",
@@ -201,5 +213,6 @@ TOOLS: list[ToolSpec[Any]] = [
         output=schemas.result(schemas.EXECUTION),
         annotations=RUNS_CODE,
         handler=run_javascript,
+        tells=_tell,
     ),
 ]

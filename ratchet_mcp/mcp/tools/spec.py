@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from mcp.types import Tool, ToolAnnotations
 
-from ratchet_mcp.errors import InvalidArgument
+from ratchet_mcp.errors import InternalError, InvalidArgument
 from ratchet_mcp.mcp.results import ToolResult
 from ratchet_mcp.mcp.tools.arguments import Arguments, parse, schema_of
 from ratchet_mcp.security.principal import LOCAL, Principal
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from mcp.server import ServerRequestContext
 
     from ratchet_mcp.app import Ratchet
+    from ratchet_mcp.execution.models import Execution
     from ratchet_mcp.mcp.task_tools import TaskTools
     from ratchet_mcp.settings import Settings
 
@@ -57,7 +58,8 @@ class Call:
 class ToolSpec(Generic[A]):
     """One tool. `output` is the JSON Schema of its structured result; `error` is a property of each of them.
 
-    `runs_if` names the argument that makes a tool run code which otherwise only reads; a read-only server offers the tool without it.
+    `tells` makes the result of a call of an execution, for calls that have become tasks. `runs_if` names the argument that makes a tool
+    run code which otherwise only reads; a read-only server offers the tool without it.
     """
 
     name: str
@@ -67,6 +69,7 @@ class ToolSpec(Generic[A]):
     output: dict[str, Any]
     annotations: ToolAnnotations
     handler: Callable[[Call, A], Awaitable[ToolResult]]
+    tells: Callable[[Call, Ratchet, Execution, Mapping[str, Any]], Awaitable[ToolResult]] | None = None
     toolset: Toolset = "core"
     runs_if: str | None = None
     left_out: str | None = None
@@ -100,6 +103,12 @@ class ToolSpec(Generic[A]):
         if self.left_out is not None and self.left_out in arguments:
             raise InvalidArgument(f"{self.name} takes no {self.left_out} here: this server is read-only, and runs nothing.")
         return await self.handler(call, parse(self.name, self.arguments, arguments))
+
+    async def answer(self, call: Call, ratchet: Ratchet, execution: Execution, facts: Mapping[str, Any]) -> ToolResult:
+        """Return what a call answers whose run has ended. Raises `InternalError` for a tool whose calls never become tasks."""
+        if self.tells is None:
+            raise InternalError(f"{self.name} tells of no run.")
+        return await self.tells(call, ratchet, execution, facts)
 
 
 READ_ONLY = ToolAnnotations(read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False)
