@@ -57,13 +57,17 @@ class GitFailed(Exception):
 
 @dataclass(slots=True)
 class Git:
-    """Git for one source. `url` is what may be fetched, over `transport` only; `home` is the empty home that it sees."""
+    """Git for one source. `url` is what may be fetched, over `transport` only; `home` is the empty home that it sees.
+
+    `pinned` are the addresses that were checked for the host of `url` (https): it connects to no others.
+    """
 
     url: str
     transport: str
     options: GitOptions
     home: Path
     credentials: Credentials = field(default_factory=Credentials)
+    pinned: tuple[str, ...] = ()
 
     def run(
         self,
@@ -142,6 +146,10 @@ class Git:
                 settings[f"http.{parts.scheme}://{parts.netloc}/.extraHeader"] = f"{header[0]}: {header[1]}"
             if options.ca_file is not None:
                 settings["http.sslCAInfo"] = str(options.ca_file)
+            if self.pinned:
+                parts = urlsplit(self.url)
+                addresses = ",".join(f"[{each}]" if ":" in each else each for each in self.pinned)
+                settings["http.curloptResolve"] = f"{parts.hostname}:{parts.port or 443}:{addresses}"
         inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
         environment = {
             **inherited,

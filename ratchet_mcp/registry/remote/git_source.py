@@ -6,12 +6,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import stamina
 
 from ratchet_mcp.errors import RatchetError, SourceFailed
 from ratchet_mcp.registry.archives import Archive
-from ratchet_mcp.registry.remote.cache import key_of, private_folder
+from ratchet_mcp.registry.remote import addresses
+from ratchet_mcp.registry.remote.addresses import AddressRefused, Guard, Resolve
+from ratchet_mcp.registry.remote.cache import key_of, private_folder, write_atomically
 from ratchet_mcp.registry.remote.credentials import CredentialsMissing, read_credentials
 from ratchet_mcp.registry.remote.failures import source_failed
 from ratchet_mcp.registry.remote.git_process import Git, GitFailed
@@ -47,12 +50,12 @@ class GitPlace:
 
 
 class GitSource:
-    """A source of the kind `git`."""
+    """A source of the kind `git`. `resolve` takes the place of the system's, for tests."""
 
     kind = "git"
     remote = True
 
-    def __init__(self, name: str, uri: RemoteUri, options: GitOptions, cache: Path) -> None:
+    def __init__(self, name: str, uri: RemoteUri, options: GitOptions, cache: Path, *, resolve: Resolve = addresses.resolve) -> None:
         self.name, self.uri = name, uri.shown
         self.refresh_seconds = options.refresh_seconds if options.commit is None else None
         self._url, self._transport, self._options = uri.url, uri.transport, options
@@ -62,6 +65,7 @@ class GitSource:
         self._folder = cache / "git" / key_of(uri.url, kind, wanted)
         self._home = self._folder / "home"
         self._repository = GitRepository(self._folder, uri.url, options)
+        self._resolve = resolve
 
     def watched(self) -> Path | None:
         """Return None: what was fetched never changes by itself."""
@@ -74,7 +78,7 @@ class GitSource:
         if self._options.commit is not None and before == self._options.commit:
             return False
         try:
-            git = self._git(read_credentials(self._options))
+            git = self._git(read_credentials(self._options), self._checked())
             for attempt in stamina.retry_context(on=_again, attempts=self._options.attempts, timeout=self._options.timeout_seconds):
                 with attempt:
                     return self._repository.update(git) != before
@@ -85,6 +89,31 @@ class GitSource:
         except OSError as error:
             raise self._failed(f"the cache folder {self._folder} cannot be written: {error.strerror}") from None
         return False  # pragma: no cover  the loop returns or raises
+
+    def _checked(self) -> tuple[str, ...]:
+        """Return the addresses that git may connect to over https; what the host was at first, private or not, it must stay.
+
+        Raises `GitFailed`.
+        """
+        if self._transport != "https":
+            return ()
+        parts = urlsplit(self._url)
+        host, port, note = parts.hostname or "", parts.port or 443, self._folder / "private"
+        known = note.read_text("ascii") == "true" if note.is_file() else None
+        guard = Guard(host, port, private=self._options.private if self._options.private is not None else known)
+        try:
+            found = guard.allowed(host, port, self._resolve(host, port))
+        except (OSError, UnicodeError) as error:
+            why = getattr(error, "strerror", None) or str(error)
+            raise GitFailed(
+                f"the host {host} has no address ({why})", hint="Check the address, and that this machine resolves names."
+            ) from None
+        except AddressRefused as error:
+            raise GitFailed(f"it was not fetched: {error}") from None
+        if known is None:
+            private_folder(self._folder)
+            write_atomically(note, str(bool(guard.private)).lower().encode())
+        return tuple(found)
 
     def scan(self, limits: Limits) -> Iterator[Found | TaskProblem]:
         """Yield the tasks of the commit that was last fetched; nothing before the first time."""

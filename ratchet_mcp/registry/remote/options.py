@@ -110,6 +110,10 @@ class GitOptions(CredentialOptions):
     attempts: int = Field(default=2, ge=1, le=10, description="How often a fetch is tried when the network fails.")
     max_bytes: int = Field(default=256 << 20, ge=1 << 16, le=8 << 30, description="Size of what is fetched.")
     max_files: int = Field(default=200_000, ge=1, le=2_000_000, description="Number of files in the repository.")
+    private: bool | None = Field(
+        default=None,
+        description="true: it is in a private network; false: never connect to one; null: as its host is when first asked (https only).",
+    )
     ssh_key_file: File | None = Field(default=None, description="Private key for SSH; by default the keys of the user or the agent.")
     known_hosts_file: File | None = Field(default=None, description="Known hosts for SSH; by default those of the user.")
 

@@ -423,7 +423,7 @@ def test_credentials_reach_git_through_the_environment_only(
     caplog.set_level("DEBUG")
     monkeypatch.setenv("TASKS_TOKEN", SECRET)
     fake_git("fail")
-    source = opened("git+https://example.com/team/tasks.git", token_env="TASKS_TOKEN")
+    source = opened("git+https://127.0.0.1/team/tasks.git", token_env="TASKS_TOKEN")
     error = failure(source.refresh)
     (call,) = fake_git("fail")
     environment = call["environment"]
@@ -431,7 +431,7 @@ def test_credentials_reach_git_through_the_environment_only(
         environment[f"GIT_CONFIG_KEY_{number}"]: environment[f"GIT_CONFIG_VALUE_{number}"]
         for number in range(int(environment["GIT_CONFIG_COUNT"]))
     }
-    header = settings["http.https://example.com/.extraHeader"]
+    header = settings["http.https://127.0.0.1/.extraHeader"]
     assert header.startswith("Authorization: Basic ")
     encoded = header.rpartition(" ")[2]
     for text in (json.dumps(call["arguments"]), json.dumps(error.to_dict()), repr(error), repr(vars(source)), caplog.text, source.uri):

@@ -16,6 +16,9 @@ from remote_scans import LIMITS
 
 from ratchet_mcp.errors import SourceFailed
 from ratchet_mcp.registry.remote import open_remote
+from ratchet_mcp.registry.remote.git_source import GitSource
+from ratchet_mcp.registry.remote.options import GitOptions
+from ratchet_mcp.registry.remote.uris import parse
 from ratchet_mcp.registry.source import Found, Source
 from ratchet_mcp.settings import NetworkSettings, RegistrySettings, SourceSettings
 
@@ -117,3 +120,33 @@ def test_an_index_is_reached_as_tasks_reach_their_services(server: IndexServer, 
         assert open_remote(SourceSettings(name="tls", uri=server.index_url), registry, LIMITS, network).refresh()
     assert proxy.asked[0].startswith(f"CONNECT 127.0.0.1:{server.port} ")
     assert server.requests[0].headers["user-agent"] == "ours/1"
+
+
+def test_git_connects_to_the_addresses_that_were_checked(server: IndexServer, certificate: tuple[Path, Path], tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    def resolve(host: str, port: int) -> list[str]:
+        asked.append(host)
+        return ["127.0.0.1"]
+
+    def source(**options: Any) -> GitSource:
+        given = GitOptions(ca_file=certificate[0], attempts=1, **options)
+        return GitSource("tls", parse(f"git+https://tasks.example:{server.port}/tasks.git"), given, tmp_path, resolve=resolve)
+
+    with pytest.raises(SourceFailed, match=r"config\.private"):
+        source(private=False).refresh()
+    # The name has no address but the one that was checked: what is wrong is the certificate, which is for 127.0.0.1.
+    with pytest.raises(SourceFailed, match=r"certificate|SSL"):
+        source().refresh()
+    assert asked == ["tasks.example"] * 2
+
+
+def test_a_repository_whose_host_became_private_is_not_fetched(tmp_path: Path) -> None:
+    def source(address: str) -> GitSource:
+        given = GitOptions(attempts=1, timeout_seconds=0.001)
+        return GitSource("moved", parse("git+https://tasks.example/tasks.git"), given, tmp_path, resolve=lambda *_: [address])
+
+    with pytest.raises(SourceFailed, match="did not end within"):
+        source("93.184.216.34").refresh()
+    with pytest.raises(SourceFailed, match="private addresses"):
+        source("10.0.0.1").refresh()
