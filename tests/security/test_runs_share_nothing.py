@@ -231,9 +231,9 @@ async def test_memory_that_a_run_lost_for_good_is_not_missing_in_the_next(pool: 
 @pytest.mark.parametrize(
     "code",
     [
-        "async () => { let n = 0; for (let i = 0; i < 40; i++) n += (await (await fetch('https://a.example/')).text()).length; return n }",
-        "() => { let n = 0; for (let i = 0; i < 40; i++) n += fetch('https://a.example/').body.length; return n }",
-        "async () => { let n = 0; for (let i = 0; i < 40; i++) n += (await Promise.resolve('x'.repeat(4e6) + i)).length; return n }",
+        "async () => { let n = 0; for (let i = 0; i < 20; i++) n += (await (await fetch('https://a.example/')).text()).length; return n }",
+        "() => { let n = 0; for (let i = 0; i < 20; i++) n += fetch('https://a.example/').body.length; return n }",
+        "async () => { let n = 0; for (let i = 0; i < 20; i++) n += (await Promise.resolve('x'.repeat(4e6) + i)).length; return n }",
     ],
 )
 async def test_what_a_promise_held_is_free_when_nothing_holds_it_any_more(code: str, pool: WorkerPool) -> None:
@@ -242,5 +242,5 @@ async def test_what_a_promise_held_is_free_when_nothing_holds_it_any_more(code: 
 
     host = RecordingHost()
     host.network = network
-    outcomes = [await pool.run(request(code, timeout_seconds=30, cpu_seconds=30), host) for _ in range(2)]
+    outcomes = [await pool.run(request(code, timeout_seconds=30, cpu_seconds=30, memory_mb=128), host) for _ in range(2)]
     assert [outcome.error for outcome in outcomes] == [None, None]

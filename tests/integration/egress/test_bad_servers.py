@@ -163,7 +163,7 @@ async def test_a_resolver_that_never_answers_meets_the_time() -> None:
 
 
 async def test_tls_with_a_server_that_has_none_is_told(server: HttpServer) -> None:
-    async with egress() as service:
+    async with egress(connect_timeout_seconds=1) as service:
         with pytest.raises(NetworkFailed) as error:
             await get(service.for_run(None), f"https://127.0.0.1:{server.port}/")
     assert error.value.details["reason"] in ("tls", "connect", "closed")
