@@ -12,6 +12,7 @@ from typing import Any
 import mcp.types as t
 import uvicorn
 from fixture_prompts import PROMPTS, RESOURCES, TEMPLATE, prompt, resource
+from fixture_tasks import TASK_TOOLS
 from fixture_tools import TOOLS, Context, FixtureTool, Handler, result, text
 from mcp.server.request_state import RequestStateBoundary, RequestStateSecurity
 from mcp.shared.exceptions import MCPDeprecationWarning
@@ -19,15 +20,16 @@ from mcp.shared.exceptions import MCPDeprecationWarning
 from ratchet_mcp.api.app import create_app
 from ratchet_mcp.api.serve import HttpServer
 from ratchet_mcp.mcp.server import RatchetServer
+from ratchet_mcp.mcp.tools import ALL
 from ratchet_mcp.mcp.tools.spec import RatchetSource
-from ratchet_mcp.settings import Settings, StoreSettings
+from ratchet_mcp.settings import McpSettings, Settings, StoreSettings
 
 warnings.filterwarnings("ignore", category=MCPDeprecationWarning)  # the handshake era's logging is what the runner checks
 
 
 def make_server(app: RatchetSource, settings: Settings) -> RatchetServer:
     """Return our server with everything installed that the runner expects."""
-    server = RatchetServer(app, settings)
+    server = RatchetServer(app, settings, [*ALL, *TASK_TOOLS])
     announcements = server.following.announcements
     server.middleware.append(RequestStateBoundary(RequestStateSecurity(keys=[b"k" * 32]), default_audience=server.name))
     tools = dict(TOOLS)
@@ -115,7 +117,7 @@ def _serve_the_rest(server: RatchetServer) -> None:
 
 
 def main() -> None:
-    settings = Settings(store=StoreSettings(url="sqlite://"))
+    settings = Settings(mcp=McpSettings(task_after_seconds=0.2, task_poll_seconds=0.1), store=StoreSettings(url="sqlite://"))
     app = create_app(settings, make_server)
     config = uvicorn.Config(
         app, host="127.0.0.1", port=0, http="h11", loop="asyncio", ws="none", log_level="warning", timeout_graceful_shutdown=1
