@@ -17,7 +17,7 @@ from uuid_utils import uuid7
 
 from ratchet_mcp.store.job_controls import read_controls
 from ratchet_mcp.store.job_records import COLUMNS, ControlRecord, JobRecord
-from ratchet_mcp.store.statements import CONTROLS, JOBS
+from ratchet_mcp.store.statements import CONTROLS, JOBS, indexed
 from ratchet_mcp.store.types import to_microseconds
 
 ALL = "*"
@@ -28,6 +28,7 @@ _QUEUED = JOBS.c.status == literal_column("'queued'")
 _ORDER = (JOBS.c.priority, JOBS.c.run_at, JOBS.c.id)
 _ROWS = select(*(JOBS.c[name] for name in COLUMNS)).with_for_update(skip_locked=True)
 _FIRST = _ROWS.where(_QUEUED).order_by(*_ORDER).limit(bindparam("most"))
+_FIRST_OF = {"postgresql": _FIRST, "sqlite": indexed(_FIRST, "ix_jobs_claim")}
 _THESE = _ROWS.where(_QUEUED, JOBS.c.id.in_(bindparam("ids", expanding=True)))
 _RUNNING = (
     select(JOBS.c.task, func.count())
@@ -46,23 +47,26 @@ _TAKE = (
     )
 )
 _STARTS = update(CONTROLS).where(CONTROLS.c.name == bindparam("task")).values(starts=bindparam("latest"))
-_BY_TASK = (
-    text("""
+_BY_TASK = """
 WITH RECURSIVE names(task) AS (
-    SELECT min(task) FROM jobs WHERE status = 'queued'
+    SELECT min(task) FROM jobs {by_task} WHERE status = 'queued'
     UNION ALL
-    SELECT (SELECT min(jobs.task) FROM jobs WHERE jobs.status = 'queued' AND jobs.task > names.task) FROM names WHERE names.task IS NOT NULL
+    SELECT (SELECT min(one.task) FROM jobs AS one {by_task} WHERE one.status = 'queued' AND one.task > names.task)
+    FROM names WHERE names.task IS NOT NULL
 )
 SELECT jobs.id, jobs.task FROM names JOIN jobs ON jobs.id IN (
-    SELECT one.id FROM jobs AS one WHERE one.status = 'queued' AND one.task = names.task
+    SELECT one.id FROM jobs AS one {by_task} WHERE one.status = 'queued' AND one.task = names.task
     ORDER BY one.priority, one.run_at, one.id LIMIT :most
 )
 WHERE names.task NOT IN :blocked
 ORDER BY jobs.priority, jobs.run_at, jobs.id
-""")
-    .bindparams(bindparam("blocked", expanding=True))
+"""
+_BY_TASK_OF = {
+    dialect: text(_BY_TASK.format(by_task=hint))
+    .bindparams(bindparam("blocked", type_=JOBS.c.task.type, expanding=True))
     .columns(JOBS.c.id, JOBS.c.task)
-)
+    for dialect, hint in (("sqlite", "INDEXED BY ix_jobs_claim_task"), ("postgresql", ""))
+}
 
 
 @dataclass(slots=True)
@@ -91,12 +95,12 @@ class Rules:
         return chosen, skipped
 
 
-def claim(connection: Connection, owner: str, most: int, now: datetime, only: str | None = None) -> list[JobRecord]:
-    """Take up to `most` queued jobs for a process, or `only` this one if it may start; each gets the id of its next execution."""
+def claim(connection: Connection, owner: str, most: int, now: datetime, only: Sequence[str] | None = None) -> list[JobRecord]:
+    """Take up to `most` queued jobs for a process, or of `only` these what may start; each gets the id of its next execution."""
     rules = _rules(connection, now)
     if rules.paused:
         return []
-    rows = _candidates(connection, rules, most) if only is None else _one(connection, rules, only)
+    rows = _candidates(connection, rules, most) if only is None else _of_these(connection, rules, most, only)
     records = [JobRecord.of_row(row) for row in rows]
     if not records:
         return []
@@ -110,14 +114,14 @@ def claim(connection: Connection, owner: str, most: int, now: datetime, only: st
 
 
 def _candidates(connection: Connection, rules: Rules, most: int) -> Sequence[Any]:
-    rows = connection.execute(_FIRST, {"most": most}).mappings().all()
+    rows = connection.execute(_FIRST_OF[connection.dialect.name], {"most": most}).mappings().all()
     if not rules.left:
         return rows
     chosen, skipped = rules.choose([(row, row["task"]) for row in rows], most)
     if not skipped:
         return chosen
     blocked = [task for task, free in rules.left.items() if free <= 0]
-    found = connection.execute(_BY_TASK, {"most": most, "blocked": blocked}).all()
+    found = connection.execute(_BY_TASK_OF[connection.dialect.name], {"most": most, "blocked": blocked}).all()
     ids, _ = rules.choose([(row.id, row.task) for row in found], most)
     if not ids:
         return []
@@ -125,9 +129,9 @@ def _candidates(connection: Connection, rules: Rules, most: int) -> Sequence[Any
     return [by_id[id] for id in ids if id in by_id]
 
 
-def _one(connection: Connection, rules: Rules, id: str) -> Sequence[Any]:
-    rows = connection.execute(_THESE, {"ids": [id]}).mappings().all()
-    return rules.choose([(row, row["task"]) for row in rows], 1)[0]
+def _of_these(connection: Connection, rules: Rules, most: int, ids: Sequence[str]) -> Sequence[Any]:
+    rows = {row["id"]: row for row in connection.execute(_THESE, {"ids": list(ids)}).mappings()}
+    return rules.choose([(rows[id], rows[id]["task"]) for id in ids if id in rows], most)[0]
 
 
 def _rules(connection: Connection, now: datetime) -> Rules:
@@ -153,12 +157,12 @@ def _rules(connection: Connection, now: datetime) -> Rules:
 
 
 def _recent(control: ControlRecord, now: datetime) -> list[int]:
-    """Return the starts that count for the rate. One from the future means that the clock was set back: it counts as of now."""
+    """Return the starts that count for the rate. One from the future means that the clock was set back: it counts no more."""
     if control.pace is None:
         return []
     at = to_microseconds(now)
     oldest = at - int(control.pace[1] * MICROSECONDS)
-    return [min(start, at) for start in control.starts if start > oldest]
+    return [start for start in control.starts if oldest < start <= at]
 
 
 def _note_starts(connection: Connection, rules: Rules, records: Sequence[JobRecord], now: datetime) -> None:

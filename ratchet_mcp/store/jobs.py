@@ -17,7 +17,7 @@ from ratchet_mcp.store.job_claims import claim
 from ratchet_mcp.store.job_controls import change_control, declare, read_controls
 from ratchet_mcp.store.job_records import COLUMNS, LISTED, WAITING, Cancelling, ControlRecord, JobFilter, JobRecord, Waiting
 from ratchet_mcp.store.records import DeliveryRecord
-from ratchet_mcp.store.statements import EXECUTIONS, JOBS, insert_or
+from ratchet_mcp.store.statements import EXECUTIONS, JOBS, indexed, insert_or
 from ratchet_mcp.store.writer import Writer
 
 T = TypeVar("T")
@@ -29,10 +29,11 @@ _WHOLE = select(*(JOBS.c[name] for name in COLUMNS))
 _SCHEDULED = JOBS.c.status == literal_column("'scheduled'")
 _QUEUED = JOBS.c.status == literal_column("'queued'")
 _RUNNING = JOBS.c.status == literal_column("'running'")
-_LOOK = select(
-    exists().where(_QUEUED).label("queued"), select(func.min(JOBS.c.run_at)).where(_SCHEDULED).scalar_subquery().label("next_due")
-)
+_LOOK = select(exists().where(_QUEUED).label("queued"))
+_NEXT = select(JOBS.c.run_at).where(_SCHEDULED).order_by(JOBS.c.run_at).limit(bindparam("most"))
 _DUE = select(JOBS.c.id).where(_SCHEDULED, JOBS.c.run_at <= bindparam("now")).order_by(JOBS.c.run_at).limit(bindparam("most"))
+_NEXT_OF = {"postgresql": _NEXT, "sqlite": indexed(_NEXT, "ix_jobs_due")}
+_DUE_OF = {"postgresql": _DUE.with_for_update(skip_locked=True), "sqlite": indexed(_DUE, "ix_jobs_due")}
 _WANTED = select(JOBS.c.id, JOBS.c.cancel_reason).where(
     _RUNNING, JOBS.c.owner == bindparam("owner"), JOBS.c.cancel_requested_at.is_not(None)
 )
@@ -94,14 +95,14 @@ class JobRepository:
 
     def take(self, id: str) -> asyncio.Future[list[JobRecord]]:
         """Take one job if it is queued and may start now: a list with it, or without."""
-        return self._writer.join(lambda connection: claim(connection, self._owner, 1, self.now(connection), id))
+        return self._writer.join(lambda connection: claim(connection, self._owner, 1, self.now(connection), [id]))
 
     async def look(self) -> Waiting:
         """Tell whether there is something to do, now or later, without taking it."""
 
         def read(connection: Connection) -> Waiting:
-            row = connection.execute(_LOOK).one()
-            return Waiting(bool(row.queued), row.next_due, self.now(connection))
+            queued = bool(connection.execute(_LOOK).scalar())
+            return Waiting(queued, connection.execute(_NEXT_OF[connection.dialect.name], {"most": 1}).scalar(), self.now(connection))
 
         return await self._database.read(read)
 
@@ -110,7 +111,7 @@ class JobRepository:
 
         def work(connection: Connection) -> list[str]:
             now = self.now(connection)
-            due = [row.id for row in connection.execute(_DUE.with_for_update(skip_locked=True), {"now": now, "most": most})]
+            due = [row.id for row in connection.execute(_DUE_OF[connection.dialect.name], {"now": now, "most": most})]
             if due:
                 connection.execute(update(JOBS).where(JOBS.c.id.in_(due), _SCHEDULED).values(status="queued", updated_at=now))
             return due

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from sqlalchemy import Table, bindparam, insert, update
+from sqlalchemy import BindParameter, Select, Table, TextualSelect, bindparam, insert, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ratchet_mcp.store import tables
@@ -98,3 +98,16 @@ def keep_task(dialect: str) -> Write:
     changing = ("title", "description", "origin", "location", "updated_at")
     kept = add.on_conflict_do_update(index_elements=["id"], set_={name: add.excluded[name] for name in changing})
     return Write(kept, tuple(TASKS.c.keys()), 0)
+
+
+def indexed(statement: Select[Any], index: str) -> TextualSelect:
+    """Return a statement for SQLite that reads its one table by this index and no other.
+
+    SQLite keeps no statistics of our tables, and takes an index with an equality for more selective than one that gives the order.
+    """
+    compiled = statement.compile(dialect=sqlite.dialect(paramstyle="named"))
+    source = f"FROM {statement.get_final_froms()[0]}"
+    hinted = str(compiled).replace(f"{source} ", f"{source} INDEXED BY {index} ", 1).replace("LIMIT :most OFFSET :param_1", "LIMIT :most")
+    binds: dict[str, BindParameter[Any]] = compiled.binds  # type: ignore[attr-defined]  # SQLCompiler has it
+    given = [bindparam(name, type_=bind.type) for name, bind in binds.items() if f":{name}" in hinted]
+    return text(hinted).bindparams(*given).columns(*statement.selected_columns)
