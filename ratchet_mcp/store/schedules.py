@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, select, tuple_, update
 
 from ratchet_mcp.store.database import Database
-from ratchet_mcp.store.executions import is_id
+from ratchet_mcp.store.executions import is_id, storable
 from ratchet_mcp.store.job_records import COLUMNS as JOB_COLUMNS
 from ratchet_mcp.store.job_records import JobRecord
 from ratchet_mcp.store.schedule_records import COLUMNS, Firing, ScheduleFilter, ScheduleRecord
@@ -57,7 +57,7 @@ class ScheduleRepository:
 
     async def get(self, key: str) -> ScheduleRecord | None:
         """Return the schedule with this id or name."""
-        statement = _WHOLE.where(_ROWS.id == key if is_id(key) else _ROWS.name == key)
+        statement = _WHOLE.where(_ROWS.id == key if is_id(key) else _ROWS.name == storable(key))
         row = await self._database.read(lambda connection: connection.execute(statement).mappings().first())
         return None if row is None else ScheduleRecord.of_row(row)
 
@@ -65,7 +65,7 @@ class ScheduleRepository:
         """List schedules, newest first."""
         statement = _WHOLE.order_by(_ROWS.created_at.desc(), _ROWS.id.desc()).limit(limit)
         if wanted.task is not None:
-            statement = statement.where(_ROWS.task == wanted.task)
+            statement = statement.where(_ROWS.task == storable(wanted.task))
         if wanted.active is not None:
             statement = statement.where(_ROWS.active == wanted.active)
         if wanted.after is not None:
