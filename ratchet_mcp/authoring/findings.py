@@ -35,6 +35,7 @@ CODES: dict[str, tuple[Severity, str]] = {
     "test-output-impossible": ("error", "The output that a test expects cannot match the output schema."),
     "test-output-invalid": ("error", "On a test the code returned what does not match the output schema."),
     "test-failed": ("error", "A test failed."),
+    "unusable-delivery": ("warning", "A destination in the metadata cannot be used with the settings of this server."),
     "too-slow-to-check": ("hint", "The code takes so long to look at that not everything was."),
     "missing-description": ("warning", "The task has no description, by which models choose it."),
     "short-description": ("hint", "The description is too short to choose the task by."),

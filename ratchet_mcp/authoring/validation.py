@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import anyio.to_thread
 
+from ratchet_mcp.authoring.destinations import check_delivery
 from ratchet_mcp.authoring.drafts import CODE, METADATA, SCHEMAS, Parts, Texts, changed, to_files, written
 from ratchet_mcp.authoring.findings import Finding, finding, of_problem
 from ratchet_mcp.authoring.lint.checks import MAX_FINDINGS, lint
@@ -70,6 +71,7 @@ class Validation:
             return await anyio.to_thread.run_sync(partial(_broken, error, texts, self._settings.limits))
         texts = await self._texts(str(task.location))
         found = await anyio.to_thread.run_sync(lint, task, texts)
+        found += await anyio.to_thread.run_sync(check_delivery, task, texts, self._settings)
         return await self._tested(Report(found, task, form=task.code.form), run_tests, principal)
 
     async def unsaved(self, name: str | None, parts: Parts, *, run_tests: bool = False, principal: Principal = LOCAL) -> Report:

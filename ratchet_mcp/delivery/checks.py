@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import re
 from collections.abc import Mapping
 from importlib.util import find_spec
@@ -27,19 +28,21 @@ class Checks:
 
     def __init__(self, settings: Settings) -> None:
         self._roots = settings.delivery.roots
-        self._secrets = {each.name: read_patterns(each.hosts) for each in settings.network.secrets}
+        self._secrets = {each.name: (read_patterns(each.hosts), each.tasks) for each in settings.network.secrets}
         self._redactor = Redactor(settings.network)
         self._policy = PolicySource(settings.network).of_caller("The webhook", None)
 
-    def read(self, value: Any, *, where: str) -> list[Destination]:
-        """Return checked destinations. Raises `DeliveryInvalid` with everything that is wrong; `where` says whose they are."""
+    def read(self, value: Any, *, where: str, task: str | None = None) -> list[Destination]:
+        """Return checked destinations. Raises `DeliveryInvalid` with everything that is wrong; `where` says whose they are.
+
+        With the name of the task whose results go there, also whether it may use the secrets.
+        """
         problems = Problems()
         destinations = read_destinations(value, problems)
-        several = isinstance(value, list)
         for number, each in enumerate(_numbered(value)):
             found = next((one for one in destinations if one.raw is each), None)
             if found is not None:
-                self._check(found, (number,) if several else (0,), problems)
+                self._check(found, (number,), task, problems)
         problems.check(where)
         return destinations
 
@@ -49,12 +52,12 @@ class Checks:
             return next(iter(self._roots), None)
         return next((root for root in self._roots if root == Path(model.root)), None)
 
-    def _check(self, destination: Destination, at: tuple[int, ...], problems: Problems) -> None:
+    def _check(self, destination: Destination, at: tuple[int, ...], task: str | None, problems: Problems) -> None:
         model = destination.model
         if isinstance(model, FileDestination):
             self._check_file(model, at, problems)
         else:
-            self._check_webhook(model, at, problems)
+            self._check_webhook(model, at, task, problems)
 
     def _check_file(self, model: FileDestination, at: tuple[int, ...], problems: Problems) -> None:
         if not self._roots:
@@ -68,7 +71,7 @@ class Checks:
         if model.writes == "parquet" and find_spec("pyarrow") is None:
             problems.add((*at, "format"), "parquet needs pyarrow, which is not installed: pip install 'ratchet-mcp[parquet]'")
 
-    def _check_webhook(self, model: WebhookDestination, at: tuple[int, ...], problems: Problems) -> None:
+    def _check_webhook(self, model: WebhookDestination, at: tuple[int, ...], task: str | None, problems: Problems) -> None:
         try:
             origin = _ORIGIN.match(model.url)
             target = read_url(origin[0] if origin else model.url)
@@ -83,14 +86,18 @@ class Checks:
             if isinstance(value, str) and self._redactor.is_sensitive(name):
                 problems.add((*at, "headers", name), 'a credential is named, not written: {"secret": "NAME"} of network.secrets')
         for key, name in model.secrets():
-            self._check_secret((*at, *key.split(".", 1)), name, target, problems)
+            self._check_secret((*at, *key.split(".", 1)), name, target, task, problems)
 
-    def _check_secret(self, at: tuple[str | int, ...], name: str, target: Target, problems: Problems) -> None:
-        hosts = self._secrets.get(name)
-        if hosts is None:
+    def _check_secret(self, at: tuple[str | int, ...], name: str, target: Target, task: str | None, problems: Problems) -> None:
+        secret = self._secrets.get(name)
+        if secret is None:
             known = f"; there are {', '.join(self._secrets)}" if self._secrets else "; there are none"
             problems.add(at, f"there is no secret {name} in network.secrets{did_you_mean(name, self._secrets)}{known}")
-        elif not first_match(hosts, target.scheme, target.host, target.port):
+            return
+        hosts, tasks = secret
+        if task is not None and not any(fnmatch.fnmatchcase(task, pattern) for pattern in tasks):
+            problems.add(at, f"the secret {name} is not there for the task {task} (network.secrets)")
+        if not first_match(hosts, target.scheme, target.host, target.port):
             bound = ", ".join(pattern.text for pattern in hosts)
             problems.add(at, f"the secret {name} may be sent to {bound}, not to {target.scheme}://{target.authority}")
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 import uuid_utils
+from loguru import logger
 
 from ratchet_mcp.errors import DeliveryInvalid
 from ratchet_mcp.execution.models import Execution, Origin, Status
+from ratchet_mcp.registry.remote import is_remote
 from ratchet_mcp.store.deliveries import FAILED, DeliveryRecord
 
 if TYPE_CHECKING:
@@ -46,7 +49,9 @@ class Planner:
         self._settings = settings
         self._checks: Checks | None = None
         self._everywhere: list[Destination] = []
-        self._of_tasks: OrderedDict[str, list[Destination] | DeliveryInvalid] = OrderedDict()
+        self._known: OrderedDict[tuple[str, str], list[Destination] | DeliveryInvalid] = OrderedDict()
+        self._remote = {source.name for source in settings.registry.sources if is_remote(source.uri)}
+        self._left_out: set[str] = set()
 
     @property
     def checks(self) -> Checks:
@@ -64,13 +69,13 @@ class Planner:
 
     def of_execution(self, execution: Execution, task: Task) -> list[DeliveryRecord]:
         """Return what the end of a run asks for. A job's end is told by the job, a called task's by its caller."""
-        wanted = task.metadata.get("delivery")
+        wanted = self._said(task)
         if not (self._everywhere or wanted) or execution.parent_id is not None or execution.origin not in ORIGINS:
             return []
         event = EVENTS.get(execution.status)
         if event is None or (execution.job_id is not None and execution.batch_id is None):
             return []
-        chosen = self._chosen(event, task.digest, wanted)
+        chosen = self._chosen(event, execution.task, wanted)
         return self._rows(chosen, execution.task, event, execution.id, execution.id, None)
 
     def of_job(self, job: EndedJob, task: Task | None) -> list[DeliveryRecord]:
@@ -78,13 +83,12 @@ class Planner:
         event = str(getattr(job.status, "value", job.status))
         if event not in ("completed", "failed"):
             return []
-        wanted = None if task is None else task.metadata.get("delivery")
-        of_task = task is not None and job.kind == "task"
-        if not (job.delivery or (of_task and wanted) or self._everywhere):
+        wanted = self._said(task) if task is not None and job.kind == "task" else None
+        if not (job.delivery or wanted or self._everywhere):
             return []
-        chosen = self._chosen(event, task.digest if task and of_task else "", wanted if of_task else None)
+        chosen = self._chosen(event, job.task, wanted)
         if job.delivery:
-            chosen += self._read(job.delivery, "the job", event)
+            chosen += self._read(job.delivery, "The delivery of the job", job.task, event)
         unique = job.execution_id or f"{job.id}-{int((job.finished_at or datetime.now(UTC)).timestamp() * 1e6)}"
         return self._rows(chosen, job.task, event, unique, job.execution_id, job.id)
 
@@ -96,29 +100,34 @@ class Planner:
         chosen: list[Destination | DeliveryInvalid] = [each for each in destinations if each.wants(event)]
         return self._rows(chosen, execution.task, event, str(uuid_utils.uuid7()), execution.id, job_id)
 
-    def _chosen(self, event: str, digest: str, wanted: Any) -> list[Destination | DeliveryInvalid]:
+    def _said(self, task: Task) -> Any:
+        """Return what a task says of itself; one from elsewhere is only listened to when the settings name it."""
+        wanted = task.metadata.get("delivery")
+        if not wanted or task.origin not in self._remote or task.name in self._settings.delivery.from_remote:
+            return wanted
+        if task.name not in self._left_out:
+            self._left_out.add(task.name)
+            logger.warning("{} comes from elsewhere and may not say where its results go (delivery.from_remote)", task.name)
+        return None
+
+    def _chosen(self, event: str, task: str, wanted: Any) -> list[Destination | DeliveryInvalid]:
         chosen: list[Destination | DeliveryInvalid] = [each for each in self._everywhere if each.wants(event)]
         if wanted:
-            chosen += self._of_task(digest, wanted, event)
+            chosen += self._read(wanted, "The delivery of the task", task, event)
         return chosen
 
-    def _of_task(self, digest: str, wanted: Any, event: str) -> Iterable[Destination | DeliveryInvalid]:
-        known = self._of_tasks.get(digest)
+    def _read(self, wanted: Any, where: str, task: str, event: str) -> Iterable[Destination | DeliveryInvalid]:
+        key = (task, json.dumps(wanted, sort_keys=True))
+        known = self._known.get(key)
         if known is None:
             try:
-                known = self.checks.read(wanted, where="The delivery of the task")
+                known = self.checks.read(wanted, where=where, task=task)
             except DeliveryInvalid as error:
                 known = error
-            self._of_tasks[digest] = known
-            if len(self._of_tasks) > _KEPT:
-                self._of_tasks.popitem(last=False)
+            self._known[key] = known
+            if len(self._known) > _KEPT:
+                self._known.popitem(last=False)
         return [known] if isinstance(known, DeliveryInvalid) else [each for each in known if each.wants(event)]
-
-    def _read(self, wanted: Any, whose: str, event: str) -> Iterable[Destination | DeliveryInvalid]:
-        try:
-            return [each for each in self.checks.read(wanted, where=f"The delivery of {whose}") if each.wants(event)]
-        except DeliveryInvalid as error:
-            return [error]
 
     def _rows(
         self,

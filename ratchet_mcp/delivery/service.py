@@ -138,7 +138,7 @@ class Deliveries:
     async def _perform(self, record: DeliveryRecord) -> dict[str, Any]:
         from ratchet_mcp.delivery import outcomes
 
-        destination = self.check([record.destination], where="The destination")[0]
+        destination = self._planner.checks.read([record.destination], where="The destination", task=record.task)[0]
         outcome = await outcomes.load(self._store, record)
         if destination.kind == "file":
             from ratchet_mcp.delivery.file_deliveries import deliver

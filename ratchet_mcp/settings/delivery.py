@@ -20,6 +20,10 @@ class DeliverySettings(Section):
     destinations: list[dict[str, Any]] = Field(
         default_factory=list[dict[str, Any]], description="Where the results of all tasks go, beside their own; docs/delivery.md."
     )
+    from_remote: list[str] = Field(
+        default_factory=list[str],
+        description="Names of tasks from remote sources that may say themselves where their results go; what others say is left out.",
+    )
     send: bool = Field(default=True, description="Send what is due. A server without it only writes down what others are to send.")
     attempts: int = Field(default=8, ge=1, le=100, description="How often a delivery is tried, unless its destination says otherwise.")
     retry_wait_seconds: float = Field(default=2.0, gt=0, le=3600, description="Pause before the second try; it doubles, with jitter.")

@@ -11,6 +11,8 @@ from uuid import UUID, uuid5
 
 from ratchet_mcp.settings import Limits
 from ratchet_mcp.tasks.annotations import SILENT, Annotations, Expose, read_annotations, read_expose
+from ratchet_mcp.tasks.delivery import read_delivery
+from ratchet_mcp.tasks.caching import CacheRules, read_cache
 from ratchet_mcp.tasks.json_values import is_array, is_object
 from ratchet_mcp.tasks.network import read_network
 from ratchet_mcp.tasks.problems import Problems
@@ -23,7 +25,7 @@ NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 DEFAULT_VERSION = "0.1.0"
 KEYS = (
     "uuid", "name", "version", "title", "label", "description", "tags", "timeout_seconds", "author", "license", "expose", "annotations",
-    "network", "jobs",
+    "network", "jobs", "cache", "delivery",
 )  # fmt: skip
 INLINE_KEYS = ("input_schema", "output_schema", "tests")
 _MAX_TAGS, _MAX_TAG, _MAX_TITLE, _MAX_DESCRIPTION = 32, 40, 200, 8000
@@ -44,6 +46,7 @@ class Metadata:
     timeout_seconds: float | None = None
     expose: Expose | None = None
     annotations: Annotations = SILENT
+    cache: CacheRules | None = None
     inline: dict[str, Any] = field(default_factory=dict[str, Any])
     everything: dict[str, Any] = field(default_factory=dict[str, Any])
 
@@ -75,6 +78,7 @@ def read_metadata(raw: Any, file: str, folder: str, problems: Problems, limits: 
         reader.take(key, None, _author)
     reader.take("network", None, read_network)
     reader.take("jobs", None, read_jobs)
+    reader.take("delivery", None, read_delivery)
     return Metadata(
         uuid=reader.take("uuid", None, _uuid) or uuid_of_name(name),
         name=name,
@@ -85,6 +89,7 @@ def read_metadata(raw: Any, file: str, folder: str, problems: Problems, limits: 
         timeout_seconds=reader.take("timeout_seconds", None, _timeout(limits)),
         expose=reader.take("expose", None, read_expose),
         annotations=reader.take("annotations", SILENT, read_annotations),
+        cache=reader.take("cache", None, read_cache),
         inline={key: raw[key] for key in INLINE_KEYS if key in raw},
         everything={key: value for key, value in raw.items() if key not in INLINE_KEYS},
     )

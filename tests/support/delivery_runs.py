@@ -13,6 +13,7 @@ from typing import Any
 import anyio
 import orjson
 import uuid_utils
+from egress_runs import Names
 
 from ratchet_mcp.delivery.models import Delivery, DeliveryStatus
 from ratchet_mcp.delivery.service import Deliveries
@@ -30,9 +31,12 @@ FINAL = (DeliveryStatus.DELIVERED, DeliveryStatus.FAILED)
 
 
 def settings_for(url: str, root: Path, network: Mapping[str, Any] | None = None, **delivery: Any) -> Settings:
-    """Settings whose retries are quick, with loopback allowed and the secret HOOK for it."""
+    """Settings whose retries are quick, with loopback allowed and the secret HOOK for it; OTHERS is for other tasks."""
     delivery = {"roots": [root], "retry_wait_seconds": 0.01, "retry_max_wait_seconds": 2.0, "poll_seconds": 0.2, **delivery}
-    secrets = [SecretSettings(name="HOOK", env="HOOK", hosts=["127.0.0.1:*"])]
+    secrets = [
+        SecretSettings(name="HOOK", env="HOOK", hosts=["127.0.0.1:*"]),
+        SecretSettings(name="OTHERS", env="HOOK", hosts=["127.0.0.1:*"], tasks=["another-*"]),
+    ]
     return Settings(
         store=StoreSettings(url=url, heartbeat_seconds=0.2, owner_timeout_seconds=5.0),
         network=NetworkSettings(**{"allow_private": ["127.0.0.1:*"], "secrets": secrets, **(network or {})}),
@@ -82,12 +86,13 @@ class Delivering:
 
 
 @asynccontextmanager
-async def delivering(settings: Settings) -> AsyncGenerator[Delivering]:
-    """Run deliveries of a store."""
+async def delivering(settings: Settings, names: Mapping[str, list[list[str]]] | None = None) -> AsyncGenerator[Delivering]:
+    """Run deliveries of a store; `names` takes the place of the system's resolver."""
     root = settings.delivery.roots[0]
     root.mkdir(exist_ok=True)
     env = {**os.environ, "HOOK": SECRET}
-    async with Store.open(settings.store) as store, Egress(settings.network, env=env) as egress:
+    resolver = None if names is None else Names(names)
+    async with Store.open(settings.store) as store, Egress(settings.network, resolver=resolver, env=env) as egress:
 
         async def opened() -> Egress:
             return egress

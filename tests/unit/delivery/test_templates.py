@@ -118,7 +118,10 @@ def test_a_template_that_cannot_be_used_is_refused_before_anything_runs(text: st
         ("{{ output.text }}" * 20, "makes more than 1048576 bytes"),
         ("{{ output.rows" + " | json" * 60 + " }}", "makes more than 1048576 bytes"),
         ("{% for a in output.many %}{% for b in output.many %}{% endfor %}{% endfor %}", "loops more than 200000 times"),
-        ("{% for a in output.many %}{% for b in output.many %}{% if output.text | json == '' %}{% endif %}{% endfor %}{% endfor %}", "0.3 s"),
+        (
+            "{% for a in output.many %}{% for b in output.many %}{% if output.text | json == '' %}{% endif %}{% endfor %}{% endfor %}",
+            "0.3 s",
+        ),
     ],
     ids=range(14),
 )
