@@ -27,6 +27,9 @@ class Redactor:
     def __init__(self, settings: NetworkSettings) -> None:
         self._headers = _any_of(settings.redact_headers)
         self._query = _any_of(settings.redact_query)
+        known = "|".join(_glob(pattern, r"[A-Za-z0-9_-]{16,}+") for pattern in settings.redact_values) or r"(?!)"
+        self._known = re.compile(rf"(?<![A-Za-z0-9])(?:{known})")
+        self._known_bytes = re.compile(self._known.pattern.encode())
         fields = "|".join(_glob(pattern, r'[^"\\=&]*') for pattern in settings.redact_fields) or r"(?!)"
         self._json = re.compile(rf'("(?:{fields})"\s*:\s*)("(?:[^"\\]|\\.)*+"|-?[0-9][0-9.eE+-]*+)', re.IGNORECASE)
         self._form = re.compile(rf"(?:(?<=^)|(?<=&))((?:{fields})=)([^&\s]*+)", re.IGNORECASE)
@@ -42,7 +45,7 @@ class Redactor:
 
     def _value(self, name: str, value: str) -> str:
         if not self._headers(name):
-            return self.url(value) if name.lower() in _ADDRESSES else value
+            return self.url(value) if name.lower() in _ADDRESSES else self._known.sub(MARK, value)
         if name.lower() == "set-cookie":
             return _COOKIE.sub(f"={MARK}", value, count=1)
         if name.lower() == "cookie":
@@ -67,7 +70,8 @@ class Redactor:
         return [value.encode() for value in telling if not value.startswith("{{")]
 
     def url(self, url: str) -> str:
-        """Return a URL without sensitive values in its query and without user and password."""
+        """Return a URL without sensitive values in its query, known ones anywhere, and without user and password."""
+        url = self._known.sub(MARK, url)
         url = re.sub(r"^([a-zA-Z][a-zA-Z0-9+.-]*:/+)[^/?#]*@", rf"\1{MARK}@", url)
         start, mark, query = url.partition("?")
         if not mark:
@@ -81,7 +85,8 @@ class Redactor:
         return f"{name}={MARK}" if equals and value and self._query(unquote_plus(name)) else part
 
     def body(self, body: bytes) -> bytes:
-        """Return a JSON or form body without the values of sensitive members; anything else stays as it is."""
+        """Return a body without known values and, when it is JSON or a form, without those of sensitive members."""
+        body = self._known_bytes.sub(MARK.encode(), body)
         if body.startswith(b"--") and (boundary := body.partition(b"\r\n")[0]) and len(boundary) <= _LONGEST_BOUNDARY:
             return self._multipart(body, boundary)
         try:
@@ -101,6 +106,7 @@ class Redactor:
 
     def text(self, text: str) -> str:
         """Return JSON or form text without the values of sensitive members."""
+        text = self._known.sub(MARK, text)
         text = self._json.sub(rf'\g<1>"{MARK}"', text)
         if "=" in text[:4096] and not text.lstrip().startswith(("{", "[", "<", '"')):
             text = self._form.sub(rf"\g<1>{MARK}", text)

@@ -19,6 +19,12 @@ def _readable(text: str) -> str:
     return text
 
 
+def _telling(pattern: str) -> str:
+    if len(pattern.replace("*", "")) < 3:
+        raise ValueError("a pattern of values has at least 3 characters beside *")
+    return pattern
+
+
 def _proxy(url: str | None) -> str | None:
     if url is not None and not re.fullmatch(r"https?://[^/@?#\s]+/?", url):
         raise ValueError("a proxy is written http://host:port; its user and password come from proxy_credentials_env")
@@ -125,6 +131,13 @@ class NetworkSettings(Section):
             "*access_token", "*refresh_token", "*id_token", "*client_secret", "*password", "*passwd", "*api_key", "*apikey", "*private_key",
         ],
         description="Members of JSON and form bodies whose values are not recorded.",
+    )  # fmt: skip
+    redact_values: list[Annotated[str, AfterValidator(_telling)]] = Field(
+        default_factory=lambda: [
+            "ghp_*", "gho_*", "ghu_*", "ghs_*", "github_pat_*", "glpat-*", "xoxb-*", "xoxp-*", "sk-*", "AKIA*",
+        ],
+        description="Values that are not recorded wherever they stand, also in paths of URLs, which are not logged either; "
+        "* is 16 or more letters, digits, _ and -.",
     )  # fmt: skip
     recording_mb: int = Field(default=64, ge=1, le=4096, description="Size of one recording, in MiB.")
     recordings_folder: Path | None = Field(

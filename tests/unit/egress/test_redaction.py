@@ -63,12 +63,24 @@ def test_headers(name: str, value: str, redacted: str) -> None:
             b'--x\r\nContent-Disposition: form-data; name="password"\r\n\r\n***\r\n--x\r\nContent-Disposition: form-data; name="q"\r\n\r\n\xff\r\n--x--\r\n',
         ),
         (b"--x\r\nno form", b"--x\r\nno form"),
+        (b'["ghp_0123456789abcdefABCD", "ghp_short", "nghp_0123456789abcdef"]', b'["***", "ghp_short", "nghp_0123456789abcdef"]'),
+        (b"\xff sk-0123456789abcdef-0123 \xff", b"\xff *** \xff"),
         (b"\xff\xfe", b"\xff\xfe"),
         (b"", b""),
     ],
 )
 def test_bodies(body: bytes, redacted: bytes) -> None:
     assert REDACTOR.body(body) == redacted
+
+
+def test_known_values_are_taken_out_of_paths_and_headers() -> None:
+    value = "AKIA0123456789ABCDEF"
+    assert REDACTOR.url(f"https://a.example/x/{value}/y?q={value}#{value}") == "https://a.example/x/***/y?q=***#***"
+    assert REDACTOR.headers((("X-Note", f"by {value}"),)) == (("X-Note", "by ***"),)
+    other = Redactor(NetworkSettings(redact_values=["bot*"]))
+    assert other.url(f"https://a.example/bot0123456789abcdef/{value}") == f"https://a.example/***/{value}"
+    with pytest.raises(ValueError, match="at least 3"):
+        NetworkSettings(redact_values=["*-*"])
 
 
 def test_patterns_are_settable() -> None:
@@ -86,6 +98,8 @@ def test_patterns_are_settable() -> None:
         '"password' * 40_000,
         "password=" * 40_000,
         "--x\r\n" * 60_000,
+        "sk-" * 100_000,
+        "ghp_" + "a" * 300_000,
         '--x\r\nform-data; name="' + "password" * 40_000,
         "a&" * 150_000 + "=",
         "*" * 200_000,
