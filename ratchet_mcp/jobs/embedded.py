@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import anyio
 from anyio.abc import TaskGroup
@@ -14,14 +14,29 @@ from loguru import logger
 from ratchet_mcp.errors import RatchetError
 from ratchet_mcp.jobs.dispatcher import Perform
 from ratchet_mcp.jobs.models import Job, JobStatus
-
-if TYPE_CHECKING:
-    from ratchet_mcp.store.jobs import JobRepository
+from ratchet_mcp.store.job_records import Waiting
 
 FAILED_SECONDS = 1.0
 """Pause after the database refused."""
 
 Claim = Callable[[int], Awaitable[list[str]]]
+
+
+class Queue(Protocol):
+    """What there is to do, and when something is due."""
+
+    @property
+    def clock(self) -> Callable[[], datetime]:
+        """Return the clock by which this process waits."""
+        ...
+
+    async def look(self) -> Waiting:
+        """Tell whether there is something to do, now or later, without taking it."""
+        ...
+
+    def promote(self) -> Awaitable[list[str]]:
+        """Queue scheduled jobs that are due."""
+        ...
 
 
 class EmbeddedDispatcher:
@@ -31,8 +46,8 @@ class EmbeddedDispatcher:
     also notices a clock that was set.
     """
 
-    def __init__(self, jobs: JobRepository, claim: Claim, places: int, poll_seconds: float) -> None:
-        self._jobs = jobs
+    def __init__(self, queue: Queue, claim: Claim, places: int, poll_seconds: float) -> None:
+        self._queue = queue
         self._claim = claim
         self._places = places
         self._poll_seconds = poll_seconds
@@ -49,6 +64,10 @@ class EmbeddedDispatcher:
         for job in jobs:
             if job.status is JobStatus.SCHEDULED:
                 self._next_due = job.run_at if self._next_due is None else min(self._next_due, job.run_at)
+        self.wake()
+
+    def wake(self) -> None:
+        """Look for work at once."""
         self._maybe = True
         self._wake.set()
 
@@ -100,15 +119,15 @@ class EmbeddedDispatcher:
         """Queue what is due, and see whether anything is queued; at most every `poll_seconds`, or when something is due."""
         if self._draining or self._seconds_to_rest() > 0:
             return
-        waiting = await self._jobs.look()
+        waiting = await self._queue.look()
         self._looked, self._next_due = time.monotonic(), waiting.next_due
         self._maybe = self._maybe or waiting.queued
         if waiting.next_due is not None and waiting.next_due <= waiting.now:
-            self._maybe = bool(await self._jobs.promote()) or self._maybe
+            self._maybe = bool(await self._queue.promote()) or self._maybe
             self._next_due = None
 
     def _seconds_to_rest(self) -> float:
         seconds = self._looked + self._poll_seconds - time.monotonic()
         if self._next_due is not None:
-            seconds = min(seconds, (self._next_due - self._jobs.clock()).total_seconds())
+            seconds = min(seconds, (self._next_due - self._queue.clock()).total_seconds())
         return max(0.0, seconds)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol
@@ -98,11 +98,11 @@ class Running:
         self.performers: dict[str, Performer] = {"task": self._run_task}
 
     # ------------------------------------------------------------ taking
-    async def claim(self, most: int) -> list[str]:
-        """Take up to `most` queued jobs for this process; returns their ids, for `perform`. Raises `StoreFailed`."""
+    async def claim(self, most: int, source: Callable[[int], Awaitable[list[JobRecord]]] | None = None) -> list[str]:
+        """Take up to `most` queued jobs for this process, or from `source`; returns their ids, for `perform`. Raises `StoreFailed`."""
         records: list[JobRecord] = []
         with anyio.CancelScope(shield=True):  # what was taken must not be forgotten
-            records = await self._store.jobs.claim(most)
+            records = await (source or self._store.jobs.claim)(most)
         return [self._hold(record) for record in records]
 
     def _hold(self, record: JobRecord) -> str:

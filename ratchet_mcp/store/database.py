@@ -65,6 +65,11 @@ class Database:
                 self._outage.over()
                 return found
 
+    def connect_arguments(self) -> dict[str, Any]:
+        """Return what psycopg's `connect` takes to reach a PostgreSQL database beside the connections of this class."""
+        arguments = self.engine.dialect.create_connect_args(self.location.url)[1]
+        return {**arguments, **_session(self.settings), "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
+
     def close(self) -> None:
         """Close all connections."""
         self.engine.dispose()
@@ -81,15 +86,20 @@ class Database:
 def _engine(location: Location, settings: StoreSettings) -> Engine:
     options: dict[str, Any] = {"json_serializer": encode_json, "json_deserializer": orjson.loads}
     if location.backend == "postgresql":
-        wait = int(settings.busy_timeout_seconds * 1000)
-        session = f"-c lock_timeout={wait} -c statement_timeout={wait * 3} -c timezone=UTC"
-        connect = {"connect_timeout": max(2, wait // 1000), "options": session, "application_name": "ratchet"}
-        return create_engine(location.url, connect_args=connect, pool_size=READERS + 1, max_overflow=2, pool_pre_ping=True, **options)
-    pool: dict[str, Any] = {"poolclass": StaticPool, "connect_args": {"check_same_thread": False}}
+        return create_engine(
+            location.url, connect_args=_session(settings), pool_size=READERS + 1, max_overflow=2, pool_pre_ping=True, **options
+        )
+    pool = {"poolclass": StaticPool, "connect_args": {"check_same_thread": False}}
     engine = create_engine(location.url, **(pool if location.memory else {"pool_size": READERS + 1}), **options)
     event.listen(engine, "connect", _Pragmas(settings, read_only=location.read_only))
     event.listen(engine, "begin", _begin)
     return engine
+
+
+def _session(settings: StoreSettings) -> dict[str, Any]:
+    wait = int(settings.busy_timeout_seconds * 1000)
+    options = f"-c lock_timeout={wait} -c statement_timeout={wait * 3} -c timezone=UTC"
+    return {"connect_timeout": max(2, wait // 1000), "options": options, "application_name": "ratchet"}
 
 
 class _Pragmas:

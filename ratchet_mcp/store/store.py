@@ -15,6 +15,7 @@ from uuid_utils.compat import uuid7
 from ratchet_mcp.settings import StoreSettings
 from ratchet_mcp.store.authored import AuthoredRepository
 from ratchet_mcp.store.batches import BatchRepository
+from ratchet_mcp.store.cached import CachedRepository
 from ratchet_mcp.store.catalog import CatalogRepository
 from ratchet_mcp.store.database import Database
 from ratchet_mcp.store.deliveries import DeliveryRepository
@@ -25,6 +26,7 @@ from ratchet_mcp.store.jobs import JobRepository
 from ratchet_mcp.store.migrate import migrate
 from ratchet_mcp.store.owners import Owner
 from ratchet_mcp.store.schedules import ScheduleRepository
+from ratchet_mcp.store.shared_queue import SharedQueue
 from ratchet_mcp.store.tasks import TaskRepository
 from ratchet_mcp.store.writer import Writer
 
@@ -38,9 +40,12 @@ class Store:
         self.tasks = TaskRepository(database)
         self.executions = ExecutionRepository(database, writer, self.tasks, owner)
         self.batches = BatchRepository(database, writer, owner)
+        self.cached = CachedRepository(database, writer)
         self.authored = AuthoredRepository(database, writer)
         self.registry = CatalogRepository(database, writer)
         self.jobs = JobRepository(database, writer, owner)
+        self.shared_queue = SharedQueue(database, writer, self.jobs, owner) if database.location.backend == "postgresql" else None
+        """What many machines share, on PostgreSQL."""
         self.job_questions = JobQuestionRepository(database, writer, owner)
         self.schedules = ScheduleRepository(database, writer)
         self.backend = database.location.backend
