@@ -21,6 +21,7 @@ import pytest
 from mcp import Client, StdioServerParameters
 from mcp.client.sse import sse_client
 from mcp_caller import Caller
+from ready_store import ready_store
 
 LIMIT_SECONDS = 30
 """Only to turn a hang into a failure."""
@@ -97,7 +98,7 @@ def environment_in(folder: Path, tasks: Path) -> dict[str, str]:
     sources = json.dumps([{"name": "acceptance", "uri": str(tasks)}])
     return {
         **kept,
-        "RATCHET_STORE__URL": f"sqlite:///{folder / 'ratchet.db'}",
+        "RATCHET_STORE__URL": ready_store(folder / "ratchet.db"),
         "RATCHET_LOGGING__LEVEL": "DEBUG",
         "RATCHET_ENGINE__SPARE_WORKERS": "0",
         "RATCHET_REGISTRY__SOURCES": sources,
