@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         UnsubscribeRequestParams,
     )
 
+Serve = Callable[["ServerRequestContext[Any, Any]", "SubscriptionsListenRequestParams"], "Awaitable[SubscriptionsListenResult]"]
 SEND_SECONDS = 2.0
 """How long one client may take to accept a notification."""
 LEFT_ALONE_SECONDS = 60.0
@@ -58,6 +59,8 @@ class Announcements:
         self._on_subscribe = on_subscribe
         self._bus = InMemorySubscriptionBus()
         self._listen = ListenHandler(self._bus)
+        self.serve: Serve = self._listen
+        """Serves a stream; an extension takes its place to tell more on it."""
         self._listened: Counter[str] = Counter()
         self._clients: dict[int, _Client] = {}
 
@@ -94,7 +97,7 @@ class Announcements:
         try:
             for uri in uris:
                 self._on_subscribe(uri)
-            return await self._listen(context, params)
+            return await self.serve(context, params)
         finally:
             self._listened.subtract(uris)
             self._listened += Counter()  # forget what nobody listens to

@@ -20,6 +20,7 @@ from ratchet_mcp.mcp.following import Following
 from ratchet_mcp.mcp.prompts import Prompts
 from ratchet_mcp.mcp.resources import Resources
 from ratchet_mcp.mcp.task_tools import TaskTools
+from ratchet_mcp.mcp.tasks_extension.listening import TaskStreams
 from ratchet_mcp.mcp.tasks_extension.service import TasksExtension, Telling
 from ratchet_mcp.mcp.tools import ALL
 from ratchet_mcp.mcp.tools.spec import Call, RatchetSource, ToolSpec
@@ -100,7 +101,9 @@ class RatchetServer(Server[Any]):
             on_completion=Completions(app).complete,
         )
         if not settings.mcp.read_only:
-            TasksExtension(self.call_of, self._telling).install(self)
+            tasks = TasksExtension(self.call_of, self._telling)
+            tasks.install(self)
+            announcements.serve = TaskStreams(tasks, announcements.serve)
         self.add_notification_handler("notifications/initialized", NotificationParams, announcements.initialized)
         # The SDK's only default is OpenTelemetry, a third of the cost of a call and of no use without an exporter.
         self.middleware[:] = [_without_internals]

@@ -43,7 +43,7 @@ class TasksExtension:
     """Serves the tasks of all clients of a server. `call_of` makes a call of a request, `tool_of` finds the tool of a name."""
 
     def __init__(self, call_of: Callable[[Context], Call], tool_of: Callable[[str], Awaitable[Telling]]) -> None:
-        self._call_of = call_of
+        self.call_of = call_of
         self._tool_of = tool_of
 
     def install(self, server: Server[Any]) -> None:
@@ -57,13 +57,13 @@ class TasksExtension:
     async def get(self, context: ServerRequestContext[Any, Any], params: TaskIdParams) -> dict[str, Any]:
         """Return where a task stands: its result once it has ended, its questions while it waits for answers."""
         admit(context, params.task_id)
-        call = self._call_of(context)
+        call = self.call_of(context)
         return {"resultType": "complete", **await self.detailed(call, await self.find(call, params.task_id))}
 
     async def update(self, context: ServerRequestContext[Any, Any], params: TaskUpdateParams) -> dict[str, Any]:
         """Take answers to questions of a task; what answers no open question is ignored."""
         admit(context, params.task_id)
-        call = self._call_of(context)
+        call = self.call_of(context)
         job = await self.find(call, params.task_id)
         ratchet = await call.app.get()
         asked = {each["key"] for each in ratchet.jobs.asking.open_questions(job)}
@@ -85,7 +85,7 @@ class TasksExtension:
     async def cancel(self, context: ServerRequestContext[Any, Any], params: TaskIdParams) -> dict[str, Any]:
         """Cancel a task; one that has ended stays as it is."""
         admit(context, params.task_id)
-        call = self._call_of(context)
+        call = self.call_of(context)
         job = await self.find(call, params.task_id)
         with suppress(JobFinished):
             await (await call.app.get()).jobs.cancel(job.id, CANCELLED)
@@ -104,6 +104,14 @@ class TasksExtension:
         if job.call is None or job.principal != call.principal.id or (job.status.final and job.created_at < forgotten):
             raise unknown
         return job
+
+    async def knows(self, call: Call, task_id: str) -> bool:
+        """Tell whether a principal has such a task."""
+        try:
+            await self.find(call, task_id)
+        except MCPError:
+            return False
+        return True
 
     async def detailed(self, call: Call, job: Job) -> dict[str, Any]:
         """Return a task with its result, error or questions."""
