@@ -21,6 +21,9 @@ from ratchet_mcp.store.jobs import put_back, utc_now
 from ratchet_mcp.store.records import UNFINISHED
 from ratchet_mcp.store.statements import BATCHES, EXECUTIONS, JOBS, OWNERS
 
+ENDED = ("Z", "X")
+"""States of a process that has ended, and that its parent has not asked about yet."""
+
 INTERRUPTED = "The server that ran this stopped before it ended."
 
 
@@ -126,11 +129,8 @@ def _process_namespace() -> str:
 
 def process_start(pid: int) -> int | None:
     """Return when a process started, in clock ticks since boot; None where the system does not tell."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return None
-    return int(stat.rpartition(")")[2].split()[19])
+    facts = _facts(pid)
+    return None if facts is None else int(facts[19])
 
 
 def is_alive(pid: int, started: int | None) -> bool | None:
@@ -141,5 +141,15 @@ def is_alive(pid: int, started: int | None) -> bool | None:
         return False
     except PermissionError:
         pass
-    now = process_start(pid)
-    return None if started is None or now is None else now == started
+    facts = _facts(pid)
+    if facts is not None and facts[0] in ENDED:
+        return False
+    return None if started is None or facts is None else int(facts[19]) == started
+
+
+def _facts(pid: int) -> list[str] | None:
+    """Return what the system tells of a process, from its state on; None where it does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None

@@ -185,5 +185,7 @@ def test_a_process_is_known_by_its_id_and_its_start() -> None:
     assert is_alive(pid, 1) is False
     assert is_alive(pid, None) is None
     ended = subprocess.Popen(["true"])
+    os.waitid(os.P_PID, ended.pid, os.WEXITED | os.WNOWAIT)
+    assert is_alive(ended.pid, process_start(ended.pid)) is False  # nobody has asked about it yet
     ended.wait()
     assert is_alive(ended.pid, 1) is False
