@@ -26,6 +26,7 @@ from ratchet_mcp.tasks.definition import Task
 
 if TYPE_CHECKING:
     from ratchet_mcp.egress.service import RunNetwork
+    from ratchet_mcp.execution.cache import CachedRun
 
 Calling = Callable[["Live", str, Any], Awaitable[Any]]
 
@@ -57,6 +58,7 @@ class Live:
         self.children: set[Live] = set()
         self.network = network
         self.given_network: RunNetwork | None = None
+        self.cached: CachedRun | None = None
         self.on_end: OnEnd | None = None
         self.calls_made = 0
         self.course: Course | None = None

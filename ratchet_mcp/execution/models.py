@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
+from uuid import UUID
 
 
 class Status(StrEnum):
@@ -72,6 +73,14 @@ class Execution:
     attempt: int = 1
     warnings: list[str] = field(default_factory=list[str])
     http: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+
+    @property
+    def cached(self) -> dict[str, Any] | None:
+        """Where an output came from that was given again: `{execution_id, age_seconds}`, the time since that run was asked for."""
+        if self.cached_from is None:
+            return None
+        asked = (UUID(self.cached_from).int >> 80) / 1000  # a UUIDv7 begins with milliseconds since 1970 (RFC 9562, 5.7)
+        return {"execution_id": self.cached_from, "age_seconds": round(max(0.0, self.created_at.timestamp() - asked), 3)}
 
     @property
     def failure(self) -> dict[str, Any]:

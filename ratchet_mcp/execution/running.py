@@ -40,7 +40,9 @@ class Runner:
         outcome: RunOutcome | None = None
         try:
             with live.scope:
-                outcome = await self._pool.run(live.request, live, live.on_start)
+                outcome = None if live.cached is None else await live.cached.answer()
+                if outcome is None:
+                    outcome = await self._pool.run(live.request, live, live.on_start)
                 live.observed = outcome.observed
                 live.take_course(outcome.events)
         except anyio.get_cancelled_exc_class():
@@ -64,13 +66,18 @@ class Runner:
                 logger.opt(exception=error).error("The outcome of execution {} could not be read", live.execution.id)
                 text = None
                 finish(live, _defect(error))
+            keeping = live.cached is not None and live.cached.accepts(text)
             await live.tell_end()
             await self._record(live, text)
+            if keeping and live.cached is not None and text is not None:
+                await live.cached.keep(text)
         except Exception as error:
             logger.opt(exception=error).error("Execution {} could not be recorded", live.execution.id)
             live.execution.warnings.append(f"{NOT_RECORDED}: {error}")
         finally:
             self._live.pop(live.execution.id, None)
+            if live.cached is not None:
+                live.cached.leave()
             live.ended()
 
     async def _record(self, live: Live, text: str | None) -> None:

@@ -21,6 +21,7 @@ from ratchet_mcp.engine.run import LogLine, Pool, ProgressUpdate, RunLimits, Run
 from ratchet_mcp.errors import ExecutionFinished, ExecutionNotFound, Interrupted
 from ratchet_mcp.execution import listing
 from ratchet_mcp.execution.asking import Answers, Asking, Asks
+from ratchet_mcp.execution.cache import ResultsCache
 from ratchet_mcp.execution.ending import OnEnd, Planner
 from ratchet_mcp.execution.fetching import Fetches, OpenEgress
 from ratchet_mcp.execution.handle import Handle
@@ -69,6 +70,7 @@ class Executions:
         self._keeper = Keeper(store, self._live.values())
         self._runner = Runner(pool, store, self._keeper, self._live)
         self._preparation = Preparation()
+        self.results = ResultsCache(store.cached, settings.cache)
         self._fetches = Fetches(open_egress)
         nested = NestedCalls(self, catalog, settings.engine.call_depth)
         self._calls = HostMethods({TASKS_CALL: nested, FETCH: self._fetches, ASK: Asks(settings.mcp.answer_seconds)})
@@ -116,6 +118,7 @@ class Executions:
         batch_id: str | None = None,
         execution_id: str | None = None,
         answers: Answers | None = None,
+        fresh: bool = False,
     ) -> Handle:
         """Validate the input and start a run; the answer of `Handle.wait` is given when its rows are durable.
 
@@ -123,7 +126,8 @@ class Executions:
         settings give the task; it is also that of the tasks which the run calls, and is closed with the run, or when it does not start.
         A run with a `course` can be repeated (`Handle.course`), or repeats another one. `on_end` hears of the end before others do.
         `job_id` and `batch_id` name the row that the run belongs to; `execution_id` is a new UUID that the caller has chosen for it.
-        `answers` answers what the run, and the tasks that it calls, ask the user.
+        `answers` answers what the run, and the tasks that it calls, ask the user. A task whose results are cached may give an earlier one,
+        unless the run is to be `fresh`.
 
         Raises `InputInvalid`, `InputTooLarge`, `TaskInvalid`, `TaskSyntaxError`, `InvalidArgument`, `Busy` and `Interrupted` (the server
         stops) before anything runs or is recorded.
@@ -144,6 +148,7 @@ class Executions:
                 on_end,
                 (execution_id, job_id, batch_id),
                 answers,
+                fresh,
             )
         except BaseException:
             if network is not None:
@@ -166,6 +171,7 @@ class Executions:
         on_end: OnEnd | None,
         ids: tuple[str | None, str | None, str | None],
         answers: Answers | None,
+        fresh: bool,
     ) -> Handle:
         limits = run_limits(self._settings.limits, task_seconds=task.timeout_seconds, asked_seconds=timeout_seconds)
         prepared = await self._preparation.of(task)
@@ -178,6 +184,8 @@ class Executions:
         live.given_network, live.on_end = network, on_end
         live.asking = caller.asking if caller is not None and answers is None else Asking(answers)
         live.execution.input = input
+        if task.cache is not None:
+            self.results.take_part(live, task.cache, fresh=fresh)
         self._launch(live, prepared)
         return Handle(live)
 
@@ -214,6 +222,8 @@ class Executions:
         live.given_network = None if parent.given_network is None else network
         live.asking = parent.asking
         live.execution.input = input
+        if task.cache is not None:
+            self.results.take_part(live, task.cache, fresh=False)
         self._launch(live, prepared)
         return live
 

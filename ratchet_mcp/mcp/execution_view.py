@@ -23,6 +23,8 @@ def outcome(execution: Execution) -> dict[str, Any]:
     }
     if execution.queue_ms is not None:
         view["queue_ms"] = round(execution.queue_ms, 2)
+    if execution.cached is not None:
+        view["cached"] = execution.cached
     if execution.warnings:
         view["warnings"] = clipped(execution.warnings)
     if execution.progress is not None and not execution.status.final:

@@ -1,6 +1,7 @@
 """Settings: one section a domain, read from a file, the environment and a profile."""
 
 from ratchet_mcp.settings.batches import BatchSettings
+from ratchet_mcp.settings.cache import CacheSettings
 from ratchet_mcp.settings.delivery import DeliverySettings
 from ratchet_mcp.settings.engine import EngineSettings, Limits
 from ratchet_mcp.settings.jobs import JobSettings
@@ -13,6 +14,7 @@ from ratchet_mcp.settings.store import StoreSettings
 
 __all__ = [
     "BatchSettings",
+    "CacheSettings",
     "DeliverySettings",
     "EngineSettings",
     "JobSettings",

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from ratchet_mcp.settings.base import Section
 from ratchet_mcp.settings.batches import BatchSettings
+from ratchet_mcp.settings.cache import CacheSettings
 from ratchet_mcp.settings.delivery import DeliverySettings
 from ratchet_mcp.settings.engine import EngineSettings, Limits
 from ratchet_mcp.settings.jobs import JobSettings
@@ -26,6 +27,7 @@ class Settings(Section):
     jobs: JobSettings = Field(default_factory=JobSettings)
     schedules: ScheduleSettings = Field(default_factory=ScheduleSettings)
     batches: BatchSettings = Field(default_factory=BatchSettings)
+    cache: CacheSettings = Field(default_factory=CacheSettings)
     delivery: DeliverySettings = Field(default_factory=DeliverySettings)
     registry: RegistrySettings = Field(default_factory=RegistrySettings)
     mcp: McpSettings = Field(default_factory=McpSettings)

@@ -11,6 +11,7 @@ from uuid import UUID
 from ratchet_mcp.tasks.annotations import SILENT, Annotations, Expose
 
 if TYPE_CHECKING:
+    from ratchet_mcp.tasks.caching import CacheRules
     from ratchet_mcp.tasks.code import PreparedCode
     from ratchet_mcp.tasks.schema import SchemaValidator
     from ratchet_mcp.tasks.testcase import TestCase
@@ -23,7 +24,7 @@ class Task:
     `name` matches `[a-z0-9][a-z0-9_-]{0,63}`, `version` is semver. `source` is the code to the letter, `code_file` its name (`main.js` or
     `task.js`). `origin` is the name of the registry source, `location` the folder or ZIP it was read from. `digest` is the SHA-256 (hex) of
     everything that influences a run: code and both schemas. `timeout_seconds` overrides the default limit when set. `expose` is "tool" when
-    the task wants to be a tool of its own, with the hints in `annotations`.
+    the task wants to be a tool of its own, with the hints in `annotations`. `cache` says for how long its results may be given again.
     """
 
     uuid: UUID
@@ -43,6 +44,7 @@ class Task:
     timeout_seconds: float | None = None
     expose: Expose | None = None
     annotations: Annotations = SILENT
+    cache: CacheRules | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     @property

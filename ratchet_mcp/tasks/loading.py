@@ -67,6 +67,7 @@ def _load(files: TaskFiles, problems: Problems, origin: str, location: str, limi
         timeout_seconds=metadata.timeout_seconds,
         expose=metadata.expose,
         annotations=metadata.annotations,
+        cache=metadata.cache,
         metadata=metadata.everything,
     )
     if validate:

@@ -11,8 +11,8 @@ from uuid import UUID, uuid5
 
 from ratchet_mcp.settings import Limits
 from ratchet_mcp.tasks.annotations import SILENT, Annotations, Expose, read_annotations, read_expose
-from ratchet_mcp.tasks.delivery import read_delivery
 from ratchet_mcp.tasks.caching import CacheRules, read_cache
+from ratchet_mcp.tasks.delivery import read_delivery
 from ratchet_mcp.tasks.json_values import is_array, is_object
 from ratchet_mcp.tasks.network import read_network
 from ratchet_mcp.tasks.problems import Problems

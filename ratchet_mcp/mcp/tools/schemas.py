@@ -32,6 +32,7 @@ EXECUTION: dict[str, Any] = {
     "error": ERROR,
     "duration_ms": NUMBER,
     "queue_ms": NUMBER,
+    "cached": {"type": "object", "properties": {"execution_id": STRING, "age_seconds": NUMBER}},
     "progress": OBJECT,
     "warnings": {"type": "array", "items": STRING},
     "limits": OBJECT,
