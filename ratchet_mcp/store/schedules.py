@@ -6,8 +6,10 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, select, tuple_, update
+from sqlalchemy.exc import IntegrityError
 
 from ratchet_mcp.store.database import Database
 from ratchet_mcp.store.executions import is_id, storable
@@ -57,7 +59,7 @@ class ScheduleRepository:
 
     async def get(self, key: str) -> ScheduleRecord | None:
         """Return the schedule with this id or name."""
-        statement = _WHOLE.where(_ROWS.id == key if is_id(key) else _ROWS.name == storable(key))
+        statement = _WHOLE.where(_ROWS.id == str(UUID(key)) if is_id(key) else _ROWS.name == storable(key))
         row = await self._database.read(lambda connection: connection.execute(statement).mappings().first())
         return None if row is None else ScheduleRecord.of_row(row)
 
@@ -100,7 +102,11 @@ class ScheduleRepository:
             if other is not None and other.id != record.id:
                 return other
             same = (_ROWS.id == record.id) & (_ROWS.updated_at == record.updated_at)
-            return connection.execute(update(SCHEDULES).where(same).values(**values)).rowcount > 0
+            try:
+                with connection.begin_nested():
+                    return connection.execute(update(SCHEDULES).where(same).values(**values)).rowcount > 0
+            except IntegrityError:  # another machine has just given that name away
+                return _named(connection, values["name"]) or False
 
         return self._writer.call(work)
 

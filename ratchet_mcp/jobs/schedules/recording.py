@@ -66,7 +66,6 @@ def to_schedule(record: ScheduleRecord) -> Schedule:
         updated_at=record.updated_at,
         name=record.name,
         input=record.input,
-        retry=_retry(record),
         timeout_seconds=record.timeout_seconds,
         delivery=record.delivery,
         next_run=record.next_run,
@@ -77,6 +76,7 @@ def to_schedule(record: ScheduleRecord) -> Schedule:
     )
     try:
         cron, zone = Cron.parse(record.cron), zone_of(record.timezone)
+        shown.retry = _retry(record)
     except InvalidArgument as error:
         shown.last_error = shown.last_error or error.to_dict()
         return shown

@@ -8,7 +8,7 @@ import anyio
 import pytest
 from schedule_machines import STRICT, Machine, Tasks, Time
 
-from ratchet_mcp.errors import Busy
+from ratchet_mcp.errors import Busy, StoreFailed
 from ratchet_mcp.jobs.models import Priority
 from ratchet_mcp.jobs.retry import RetryPolicy
 from ratchet_mcp.settings import StoreSettings
@@ -253,6 +253,22 @@ class TestTrouble:
         await machine.beat()
         assert (await machine.schedules.get(id)).upcoming[0].isoformat() == "2026-06-01T15:00:00+00:00"
 
+    async def test_a_zone_that_this_machine_does_not_know_is_told_and_left_to_others(self, machine: Machine, time: Time):
+        id = await machine.make(name="elsewhere")
+        await machine.make(name="here")
+        record = await machine.store.schedules.get(id)
+        await machine.store.schedules.change(record, {"timezone": "Mars/Base"})
+        time.pass_by(hours=1)
+        for _ in range(2):
+            assert await machine.beat() == machine.settings.poll_seconds
+        assert len(await machine.jobs()) == 1
+        shown = await machine.schedules.get(id)
+        assert (shown.last_error["code"], shown.upcoming, shown.failures) == ("invalid_argument", [], 0)
+
+        await machine.store.schedules.change(await machine.store.schedules.get(id), {"timezone": "UTC"})
+        await machine.beat()
+        assert len(await machine.jobs()) == 2
+
     async def test_a_defect_is_told_and_keeps_no_other_away(self, machine: Machine, time: Time):
         id = await machine.make()
         machine.queue.failure = ZeroDivisionError("oops")
@@ -284,3 +300,16 @@ async def test_a_job_that_is_there_already_is_not_made_twice_and_is_the_last_one
     await machine.store.schedules.fire([await machine.heart._firing(read, time.now)])
     assert [each.id for each in await machine.jobs()] == [job.id]
     assert (await machine.schedules.get(id)).last_job_id == job.id
+
+
+async def test_what_fails_in_the_middle_leaves_nothing_half_done(machine: Machine, time: Time):
+    ids = [await machine.make() for _ in range(3)]
+    time.pass_by(hours=1)
+    firings = [await machine.heart._firing(read, time.now) for read in await machine.store.schedules.due(time.now, None, 10)]
+    firings[1].jobs[0].task = None  # the database refuses this row
+    with pytest.raises(StoreFailed):
+        await machine.store.schedules.fire(firings)
+    assert await machine.jobs() == []
+    assert all((await machine.schedules.get(id)).last_run is None for id in ids)
+    await machine.beat()
+    assert len(await machine.jobs()) == 3

@@ -46,7 +46,7 @@ class TestMaking:
             )
         )
         shown = await machine.schedules.get(made.id)
-        assert shown == await machine.schedules.get("Nightly report 1.0")
+        assert shown == await machine.schedules.get("Nightly report 1.0") == await machine.schedules.get(made.id.upper().replace("-", ""))
         assert (shown.task, shown.cron, shown.input, shown.missed, shown.priority) == ("report@1.x", "0 2 * * *", value, "run_all", 3)
         assert (shown.retry, shown.timeout_seconds, shown.principal) == (RetryPolicy(attempts=4), 9, "local")
         assert shown.upcoming[0].isoformat() == "2026-06-02T02:00:00-04:00"
