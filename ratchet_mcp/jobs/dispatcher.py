@@ -22,6 +22,10 @@ class Dispatcher(Protocol):
         """Hand out work until cancelled."""
         ...
 
+    def free(self, id: str) -> None:
+        """Hear that the run of a job has ended, and that its end is on the way to the database: its place can be given away."""
+        ...
+
     async def drain(self, seconds: float) -> None:
         """Take no more work; return when what runs has ended, or after so many seconds."""
         ...

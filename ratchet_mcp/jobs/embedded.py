@@ -14,10 +14,14 @@ from loguru import logger
 from ratchet_mcp.errors import RatchetError
 from ratchet_mcp.jobs.dispatcher import Perform
 from ratchet_mcp.jobs.models import Job, JobStatus
+from ratchet_mcp.jobs.pace import Pace
 from ratchet_mcp.store.job_records import Waiting
 
 FAILED_SECONDS = 1.0
 """Pause after the database refused."""
+
+LONG = 8
+"""After so many claims in a row that found as much as they wanted, the queue counts as long."""
 
 Claim = Callable[[int], Awaitable[list[str]]]
 
@@ -43,15 +47,18 @@ class EmbeddedDispatcher:
     """Claims as many jobs as there are free places, in one transaction, whenever there may be some.
 
     An event of this process wakes it at once; what other processes submit it finds by a short look every `poll_seconds`, which
-    also notices a clock that was set.
+    also notices a clock that was set. While the queue is long and its jobs are short, some more are claimed than there are places.
     """
 
-    def __init__(self, queue: Queue, claim: Claim, places: int, poll_seconds: float) -> None:
+    def __init__(self, queue: Queue, claim: Claim, pace: Pace, poll_seconds: float) -> None:
         self._queue = queue
         self._claim = claim
-        self._places = places
+        self._pace = pace
+        self._places = pace.places
+        self._full = 0
         self._poll_seconds = poll_seconds
-        self._taken = 0
+        self._taken: dict[str, object] = {}
+        """What holds a place: the id of each job, with a mark of its own, because a job may come back at once."""
         self._draining = False
         self._maybe = True
         self._looked = 0.0
@@ -96,24 +103,28 @@ class EmbeddedDispatcher:
 
     async def _hand_out(self, tasks: TaskGroup, perform: Perform) -> bool:
         """Fill the free places; tells whether there may be more to do at once."""
-        free = self._places - self._taken
+        free = self._places - len(self._taken)
         if not self._maybe or free <= 0 or self._draining:
             return False
         self._maybe = False
         for id in await self._claim(free):
-            self._taken += 1
-            tasks.start_soon(self._perform, perform, id)
-        return self._maybe and self._taken < self._places
+            mark = self._taken[id] = object()
+            tasks.start_soon(self._perform, perform, id, mark)
+        return self._maybe and len(self._taken) < self._places
 
-    async def _perform(self, perform: Perform, id: str) -> None:
+    def free(self, id: str) -> None:
+        """Give the place of a job to the next one: its run has ended, and its end is on the way to the database."""
+        self._taken.pop(id, None)
+        if not self._taken:
+            self._idle.set()
+        self.wake()
+
+    async def _perform(self, perform: Perform, id: str, mark: object) -> None:
         try:
             await perform(id)
         finally:
-            self._taken -= 1
-            if not self._taken:
-                self._idle.set()
-            self._maybe = True
-            self._wake.set()
+            if self._taken.get(id) is mark:
+                self.free(id)
 
     async def _look_around(self) -> None:
         """Queue what is due, and see whether anything is queued; at most every `poll_seconds`, or when something is due."""

@@ -29,18 +29,19 @@ SOON_SECONDS = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The next status of a job, with its error and, when it runs again, after how many seconds."""
+    """The next status of a job, with its error and, when it runs again, after how many seconds; `started` unless nothing was tried."""
 
     status: JobStatus
     error: dict[str, Any] | None = None
     failures: int = 0
     delay: float = 0.0
+    started: bool = True
 
     def values(self, execution_id: str | None) -> dict[str, Any]:
         """Return the columns that change; times are the store's to set."""
         values: dict[str, Any] = {"status": self.status.value, "failures": self.failures, "execution_id": execution_id}
         values["last_error"] = None if self.error is None else storable_error(self.error)
-        return values if self.status.final else {**values, "owner": None}
+        return values
 
 
 def of_execution(job: Job, execution: Execution | None) -> Outcome:
@@ -76,11 +77,11 @@ def cancelled(job: Job, error: dict[str, Any] | None) -> Outcome:
     return Outcome(JobStatus.CANCELLED, error or Cancelled(message).to_dict(), job.failures)
 
 
-def put_back(job: Job) -> Outcome:
-    """Return the outcome of an attempt that this process gave up because it stops: the job is queued as it was."""
+def put_back(job: Job, *, started: bool = True) -> Outcome:
+    """Return the outcome of an attempt that this process gave up, mostly because it stops: the job is queued as it was."""
     if job.cancel_requested_at is not None:
         return cancelled(job, None)
-    return Outcome(JobStatus.QUEUED, job.last_error, job.failures)
+    return Outcome(JobStatus.QUEUED, job.last_error, job.failures, started=started)
 
 
 def crashed(job: Job) -> Outcome:

@@ -22,9 +22,9 @@ class PostgresDispatcher:
     The short look every `poll_seconds` stays: it finds what is due, and jobs whose announcement was lost.
     """
 
-    def __init__(self, queue: SharedQueue, running: Running, places: int, poll_seconds: float) -> None:
+    def __init__(self, queue: SharedQueue, running: Running, poll_seconds: float) -> None:
         self._queue = queue
-        self._inner = EmbeddedDispatcher(queue, partial(running.claim, source=queue.claim), places, poll_seconds)
+        self._inner = EmbeddedDispatcher(queue, partial(running.claim, source=queue.claim), running.pace, poll_seconds)
 
     async def announce(self, jobs: Sequence[Job]) -> None:
         """Tell all machines of jobs; they find those later that cannot be announced now, so that this never fails."""
@@ -34,6 +34,10 @@ class PostgresDispatcher:
         except RatchetError as error:
             logger.warning("{} jobs could not be announced; they are found a little later: {}", len(queued), error.message)
         await self._inner.announce(jobs)
+
+    def free(self, id: str) -> None:
+        """Give the place of a job to the next one."""
+        self._inner.free(id)
 
     async def run(self, perform: Perform) -> None:
         """Hand out work until cancelled."""

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ratchet_mcp.execution.handle import Handle
     from ratchet_mcp.execution.service import Executions
     from ratchet_mcp.jobs.asking import JobAsking
+    from ratchet_mcp.jobs.pace import Pace
     from ratchet_mcp.jobs.requests import Requests
     from ratchet_mcp.store.records import DeliveryRecord
     from ratchet_mcp.store.store import Store
@@ -60,6 +61,7 @@ class Attempt:
     def __init__(self, job: Job) -> None:
         self.job = job
         self.scope = anyio.CancelScope()
+        self.started = False
 
     def cancel(self, reason: str | None) -> None:
         """Cancel the job: its run is killed."""
@@ -77,6 +79,7 @@ class Running:
         executions: Executions,
         requests: Requests,
         asking: JobAsking,
+        pace: Pace,
         max_crashes: int,
         ended: Callable[[Job], None],
         released: Callable[[Job], None],
@@ -85,6 +88,7 @@ class Running:
         self._executions = executions
         self._requests = requests
         self._asking = asking
+        self.pace = pace
         self._max_crashes = max_crashes
         self._ended = ended
         self._released = released
@@ -93,6 +97,8 @@ class Running:
         self._idle = anyio.Event()
         self._idle.set()
         self._closing = False
+        self.free: Callable[[str], None] | None = None
+        """Is told when the run of a job has ended, before that is recorded: the next one is claimed meanwhile."""
         self.planner: Planner | None = None
         self.live: dict[str, Attempt] = {}
         self.performers: dict[str, Performer] = {"task": self._run_task}
@@ -134,17 +140,18 @@ class Running:
             with attempt.scope:
                 if self._closing:
                     attempt.scope.cancel()
-                outcome = await self._outcome(job, handle)
+                outcome = await self._outcome(attempt, handle)
             if attempt.scope.cancelled_caught:
-                outcome = outcomes.put_back(job)
+                outcome = outcomes.put_back(job, started=attempt.started)
         finally:
             with anyio.CancelScope(shield=True):
                 try:
                     await self._record(job, outcome)
                 finally:
-                    self._leave(job.id)
+                    self._leave(attempt)
 
-    async def _outcome(self, job: Job, handle: Handle | None) -> Outcome:
+    async def _outcome(self, attempt: Attempt, handle: Handle | None) -> Outcome:
+        job = attempt.job
         try:
             if handle is not None:
                 return outcomes.of_execution(job, await _to_the_end(job, handle))
@@ -155,7 +162,7 @@ class Running:
                 return outcomes.of_execution(job, done)
             if job.crashes >= self._max_crashes:
                 return outcomes.crashed(job)
-            return outcomes.of_execution(job, await self.performers[job.kind](job))
+            return await self._in_a_place(attempt)
         except RatchetError as error:
             return outcomes.of_error(job, error.to_dict())
         except Exception as error:
@@ -164,6 +171,17 @@ class Running:
                 f"The job failed inside Ratchet: {type(error).__name__}.", hint="The log of the server has the traceback."
             )
             return outcomes.of_error(job, defect.to_dict())
+
+    async def _in_a_place(self, attempt: Attempt) -> Outcome:
+        job = attempt.job
+        since = await self.pace.take()
+        if since is None:
+            return outcomes.put_back(job, started=False)
+        attempt.started = True
+        try:
+            return outcomes.of_execution(job, await self.performers[job.kind](job))
+        finally:
+            self.pace.leave(since)
 
     async def _done_before(self, job: Job) -> Execution | None:
         """Return the execution that completed before its process died and could say so of the job."""
@@ -200,12 +218,16 @@ class Running:
     async def _record(self, job: Job, outcome: Outcome) -> None:
         """Write what becomes of the job, until the store takes it; only what is still this attempt's to say counts."""
         pause = 0.1
+        values = outcome.values(job.execution_id) if outcome.started else {**outcome.values(None), "attempts": job.attempts - 1}
         deliveries = await self._deliveries_of(job, outcome)
         while True:
             try:
-                ours = await self._store.jobs.settle(
+                settled = self._store.jobs.settle(
                     job.id, job.attempts, outcome.values(job.execution_id), delay=outcome.delay, deliveries=deliveries
                 )
+                if self.free is not None:
+                    self.free(job.id)
+                ours = await settled
                 break
             except RatchetError as error:
                 logger.warning("The end of job {} is not recorded yet: {}", job.id, error.message)
@@ -244,9 +266,10 @@ class Running:
             self._idle = anyio.Event()
         self._busy.set()
 
-    def _leave(self, id: str) -> None:
-        self.live.pop(id, None)
-        self._asking.detach(id)
+    def _leave(self, attempt: Attempt) -> None:
+        if self.live.get(attempt.job.id) is attempt:  # otherwise its next attempt is under way already
+            del self.live[attempt.job.id]
+            self._asking.detach(attempt.job.id)
         if not self.live:
             self._idle.set()
 
@@ -274,7 +297,7 @@ class Running:
         """Give everything back to the queue that runs here or was claimed."""
         self._closing = True
         for job in list(self._claimed.values()):
-            await self._record(job, outcomes.put_back(job))
+            await self._record(job, outcomes.put_back(job, started=False))
         self._claimed.clear()
         for attempt in list(self.live.values()):
             attempt.scope.cancel()

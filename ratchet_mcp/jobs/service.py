@@ -20,6 +20,7 @@ from ratchet_mcp.jobs.asking import JobAsking
 from ratchet_mcp.jobs.controls import Controls
 from ratchet_mcp.jobs.dispatchers import make_dispatcher
 from ratchet_mcp.jobs.models import Control, Job, JobListener, JobPage, JobRequest, JobStatus, Performer
+from ratchet_mcp.jobs.pace import Pace
 from ratchet_mcp.jobs.requests import Requests
 from ratchet_mcp.jobs.retention import keep_forgetting
 from ratchet_mcp.jobs.rows import to_job
@@ -59,9 +60,13 @@ class Jobs:
         self._work = work and not store.read_only and not settings.mcp.read_only
         self._requests = Requests(executions, catalog, settings)
         self.asking = JobAsking(store.job_questions)
-        self._running = Running(store, executions, self._requests, self.asking, settings.jobs.max_crashes, self._on_end, self._on_release)
+        pace = Pace(settings.jobs.concurrency or settings.engine.max_workers)
+        self._running = Running(
+            store, executions, self._requests, self.asking, pace, settings.jobs.max_crashes, self._on_end, self._on_release
+        )
         self._controls = Controls(store, catalog)
         self._dispatcher: Dispatcher = make_dispatcher(settings, store, self._running)
+        self._running.free = self._dispatcher.free
         self._listeners: list[JobListener] = []
         self._waiters: defaultdict[str, set[anyio.Event]] = defaultdict(set)
         self._tasks: TaskGroup = anyio.create_task_group()
@@ -321,7 +326,9 @@ class Jobs:
     async def drain(self, seconds: float) -> None:
         """Take no more work; return when what runs has ended, or after so many seconds. What is left then goes back at the end."""
         self._draining = True
-        await self._dispatcher.drain(seconds)
+        with anyio.move_on_after(seconds):
+            await self._dispatcher.drain(seconds)
+            await self._running.idle()
 
     # ------------------------------------------------------------ what the attempts say
     def _on_end(self, job: Job) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Select, bindparam, delete, exists, func, insert, literal_column, select, tuple_, update
+from sqlalchemy import Connection, Select, Update, bindparam, delete, exists, func, insert, literal_column, null, select, tuple_, update
 
 from ratchet_mcp.store.compiled import Write
 from ratchet_mcp.store.database import Database
@@ -37,6 +37,20 @@ _DUE_OF = {"postgresql": _DUE.with_for_update(skip_locked=True), "sqlite": index
 _WANTED = select(JOBS.c.id, JOBS.c.cancel_reason).where(
     _RUNNING, JOBS.c.owner == bindparam("owner"), JOBS.c.cancel_requested_at.is_not(None)
 )
+SETTLED: dict[str, Any] = {"status": None, "failures": 0, "execution_id": None, "last_error": None}
+"""What every end of an attempt sets, and to what if it is not said."""
+
+
+def _settling(*columns: str) -> Update:
+    ours = update(JOBS).where(
+        JOBS.c.id == bindparam("row_id"), _RUNNING, JOBS.c.owner == bindparam("by"), JOBS.c.attempts == bindparam("attempt")
+    )
+    return ours.values({name: bindparam(name, type_=JOBS.c[name].type) for name in (*SETTLED, "updated_at", *columns)})
+
+
+_END = _settling("finished_at")
+_AGAIN_AT = _settling("run_at").values(owner=null())
+_AGAIN_NOW = _settling().values(owner=null())
 AGAIN: dict[str, Any] = {
     "status": "queued",
     "failures": 0,
@@ -125,16 +139,17 @@ class JobRepository:
 
         A scheduled job runs after `delay` seconds.
         """
-        change = update(JOBS).where(JOBS.c.id == id, _RUNNING, JOBS.c.owner == self._owner, JOBS.c.attempts == attempt)
+        which = {"row_id": id, "by": self._owner, "attempt": attempt}
 
         def work(connection: Connection) -> bool:
             now = self.now(connection)
-            times: dict[str, Any] = {"updated_at": now}
             if values["status"] == "scheduled":
-                times["run_at"] = now + timedelta(seconds=delay)
-            elif values["status"] != "queued":
-                times["finished_at"] = now
-            ours = connection.execute(change.values(**values, **times)).rowcount > 0
+                change, times = _AGAIN_AT, {"run_at": now + timedelta(seconds=delay)}
+            elif values["status"] == "queued":
+                change, times = _AGAIN_NOW, {}
+            else:
+                change, times = _END, {"finished_at": now}
+            ours = connection.execute(change, {**which, **SETTLED, **values, **times, "updated_at": now}).rowcount > 0
             if ours and deliveries:
                 add_deliveries(connection, deliveries)
             return ours
