@@ -310,6 +310,6 @@ async def test_what_fails_in_the_middle_leaves_nothing_half_done(machine: Machin
     with pytest.raises(StoreFailed):
         await machine.store.schedules.fire(firings)
     assert await machine.jobs() == []
-    assert all((await machine.schedules.get(id)).last_run is None for id in ids)
+    assert [(await machine.schedules.get(id)).last_run for id in ids] == [None] * 3
     await machine.beat()
     assert len(await machine.jobs()) == 3
