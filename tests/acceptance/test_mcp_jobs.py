@@ -11,7 +11,7 @@ from mcp_caller import Caller
 HTTP_SETTINGS = {"RATCHET_MCP__TOOLSETS": '["core", "jobs"]'}
 
 
-@pytest.fixture(params=["http-legacy", "http-2026-07-28"])
+@pytest.fixture(scope="module", params=["http-legacy", "http-2026-07-28"])
 def way(request: pytest.FixtureRequest) -> str:
     """Both eras, over HTTP."""
     return request.param
