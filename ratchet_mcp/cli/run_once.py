@@ -14,9 +14,11 @@ from ratchet_mcp.cli import options
 if TYPE_CHECKING:
     from ratchet_mcp.egress.mocks import Mocks
     from ratchet_mcp.engine.run import LogLine, ProgressUpdate
+    from ratchet_mcp.execution.asking import Answers
     from ratchet_mcp.execution.models import Execution
     from ratchet_mcp.settings import Settings
     from ratchet_mcp.tasks.definition import Task
+    from ratchet_mcp.testing.answers import MockedAnswers
 
 FromFs = Annotated[Path | None, typer.Option("--from-fs", help="Folder or ZIP file of the task.", metavar="PATH", show_default=False)]
 TaskName = Annotated[
@@ -54,6 +56,7 @@ def run_once(
     one_task(from_fs, task)
     value = read_input(input_json, input_file)
 
+    from ratchet_mcp.cli.asking import answers_on_terminal
     from ratchet_mcp.cli.interrupts import run
     from ratchet_mcp.cli.output import print_json
     from ratchet_mcp.cli.settings import for_one_run
@@ -61,8 +64,9 @@ def run_once(
 
     try:
         settings = for_one_run(config, profile)
-        mocks = read_mock_file(mock_file)
-        execution, lines = run(_run, settings, from_fs, task, value, timeout, mocks, record)
+        mocks, answers = read_mock_file(mock_file)
+        answers = answers or answers_on_terminal(stdin_is_taken=str(input_file) == "-")
+        execution, lines = run(_run, settings, from_fs, task, value, timeout, mocks, answers, record)
     except RatchetError as error:
         if as_json:
             print_json({"status": "refused", "error": error.to_dict()})
@@ -111,12 +115,13 @@ def one_task(from_fs: Path | None, name: str | None, *, needed: bool = True) -> 
         raise typer.BadParameter("say which task: either --from-fs PATH or --task NAME")
 
 
-def read_mock_file(file: Path | None) -> Mocks | None:
-    """Read a file of mocks. Raises `InvalidArgument` and `TaskInvalid`."""
+def read_mock_file(file: Path | None) -> tuple[Mocks | None, MockedAnswers | None]:
+    """Read a file of mocks: for the network, and for the user. Raises `InvalidArgument` and `TaskInvalid`."""
     if file is None:
-        return None
+        return None, None
     from ratchet_mcp.egress.mocks import Mocks
     from ratchet_mcp.errors import InvalidArgument
+    from ratchet_mcp.testing.answers import MockedAnswers
 
     try:
         raw = json.loads(file.read_text(encoding="utf-8-sig"))
@@ -124,7 +129,8 @@ def read_mock_file(file: Path | None) -> Mocks | None:
         raise InvalidArgument(f"The mock file {file} cannot be read: {error.strerror or error}.") from error
     except (ValueError, RecursionError) as error:
         raise InvalidArgument(f"The mock file {file} is not JSON: {error}.") from error
-    return Mocks.read(raw, str(file), name=file.name)
+    answers = MockedAnswers.read(raw, str(file), name=file.name)
+    return Mocks.read(raw, str(file), name=file.name), answers if answers.unused else None
 
 
 def read_input(text: str | None, file: Path | None) -> Any:
@@ -167,6 +173,7 @@ async def _run(
     value: Any,
     seconds: float | None,
     mocks: Mocks | None,
+    answers: Answers,
     record: Path | None,
 ) -> tuple[Execution, list[LogLine]]:
     from ratchet_mcp.app import Ratchet
@@ -180,12 +187,26 @@ async def _run(
         task = loaded if loaded is not None else await ratchet.catalog.resolve(str(name))
         if record is not None:
             handle = await ratchet.recordings.start(
-                task, value, folder=record, origin=Origin.CLI, timeout_seconds=seconds, on_progress=print_progress, mocks=mocks
+                task,
+                value,
+                folder=record,
+                origin=Origin.CLI,
+                timeout_seconds=seconds,
+                on_progress=print_progress,
+                mocks=mocks,
+                answers=answers,
             )
         else:
             network = None if mocks is None else await ratchet.executions.network_for(task, seconds, mocks=mocks)
             handle = await ratchet.executions.start(
-                task, value, origin=Origin.CLI, principal=LOCAL, timeout_seconds=seconds, on_progress=print_progress, network=network
+                task,
+                value,
+                origin=Origin.CLI,
+                principal=LOCAL,
+                timeout_seconds=seconds,
+                on_progress=print_progress,
+                network=network,
+                answers=answers,
             )
         execution = await handle.wait(None)
         return execution, await ratchet.executions.logs(execution.id, limit=1_000_000)

@@ -60,7 +60,7 @@ def test(
     from ratchet_mcp.cli.test_run import Wanted, once, watching
     from ratchet_mcp.cli.test_session import Wishes
 
-    wanted = Wanted(from_fs, task, Wishes(pattern, coverage, parallel, read_mock_file(mock_file)), junit, as_json)
+    wanted = Wanted(from_fs, task, Wishes(pattern, coverage, parallel, *read_mock_file(mock_file)), junit, as_json)
     status = run(watching if watch else once, for_one_run(config, profile), wanted)
     if status:
         raise typer.Exit(status)

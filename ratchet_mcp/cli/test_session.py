@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ratchet_mcp.egress.mocks import Mocks
     from ratchet_mcp.tasks.definition import Task
     from ratchet_mcp.tasks.testcase import TestCase
+    from ratchet_mcp.testing.answers import MockedAnswers
     from ratchet_mcp.testing.runner import Testing
 
 
@@ -37,6 +38,7 @@ class Wishes:
     coverage: bool = True
     parallel: int | None = None
     mocks: Mocks | None = None
+    answers: MockedAnswers | None = None
 
     def wants(self, task: Task, case: TestCase) -> bool:
         """Tell whether the pattern means this test: part of `task/test`, or all of it when the pattern has `*`, `?` or `[`."""
@@ -134,7 +136,13 @@ async def play(testing: Testing, candidates: Iterable[Candidate], wishes: Wishes
     for task, cases in ready:
         try:
             report: TestReport | Unloadable = await testing.run(
-                task, tests=cases, coverage=wishes.coverage, parallel=wishes.parallel, on_result=listener.result, mocks=wishes.mocks
+                task,
+                tests=cases,
+                coverage=wishes.coverage,
+                parallel=wishes.parallel,
+                on_result=listener.result,
+                mocks=wishes.mocks,
+                answers=wishes.answers,
             )
         except RatchetError as error:
             report = Unloadable(task.reference, error)

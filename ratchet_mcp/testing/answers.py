@@ -22,11 +22,18 @@ class MockedAnswers:
 
     def __init__(self, answers: Sequence[MockAnswer] = ()) -> None:
         self._left = list(answers)
+        self._others: list[MockAnswer] = []
 
     @classmethod
     def read(cls, raw: object, file: str = "mock", path: str = "$", name: str = "mock") -> MockedAnswers:
         """Read the answers in `mock` of a test case, or in a mock file. Raises `TaskInvalid` that names each mistake."""
         return cls(read_answers(raw, file, path, name))
+
+    def then(self, others: MockedAnswers | None) -> MockedAnswers:
+        """Return these answers with others behind them, for questions that these do not fit; `unused` tells of these only."""
+        made = MockedAnswers(self._left)
+        made._others = [] if others is None else list(others._left)
+        return made
 
     @property
     def unused(self) -> list[str]:
@@ -35,10 +42,11 @@ class MockedAnswers:
 
     async def answer(self, question: Question, key: str) -> Answer:
         """Return the first answer that is left and fits the message. Raises `AnswerMissing`."""
-        for each in self._left:
-            if each.message_contains in question.message:
-                self._left.remove(each)
-                return Answer(each.action, each.content)
+        for answers in (self._left, self._others):
+            for each in answers:
+                if each.message_contains in question.message:
+                    answers.remove(each)
+                    return Answer(each.action, each.content)
         raise AnswerMissing(
             f"The task asked {question.message[:200]!r}, and no answer is left for it.",
             hint='Add it to mock.answers in the test file: {"content": {…}}, or {"action": "decline"}.',

@@ -64,17 +64,18 @@ class Testing:
         principal: Principal = LOCAL,
         seconds: float | None = None,
         mocks: Mocks | None = None,
+        answers: MockedAnswers | None = None,
     ) -> TestReport:
         """Run `tests`, or all of the task, at most `parallel` at the same time and never more than there are workers.
 
         A run that fails in any way, also by a limit, is a failed test. `on_result` gets each result when it is there; the report has them
         in the order of the tests. After `seconds` the runs under way are killed; their tests, and those that had not begun, are
-        `not_run`. `mocks` answer the requests that a test's own mocks do not. Raises `TaskSyntaxError` and `TaskInvalid` when the task
-        cannot run at all.
+        `not_run`. `mocks` answer the requests that a test's own mocks do not, `answers` the questions. Raises `TaskSyntaxError` and
+        `TaskInvalid` when the task cannot run at all.
         """
         cases = list(task.tests if tests is None else tests)
         await anyio.to_thread.run_sync(_prepare, task)
-        session = _Session(self._executions, task, coverage, on_result, principal, mocks)
+        session = _Session(self._executions, task, coverage, on_result, principal, mocks, answers)
         began = time.perf_counter()
         numbered = iter(enumerate(cases))
         with anyio.move_on_after(seconds):
@@ -100,12 +101,13 @@ class _Session:
         on_result: OnResult | None,
         principal: Principal,
         mocks: Mocks | None,
+        answers: MockedAnswers | None,
     ) -> None:
         self.results: dict[int, TestResult] = {}
         self._executions, self._task, self._principal = executions, task, principal
         self._observe = Observation(coverage=True) if coverage else None
         self.observed: list[Observed] = []
-        self._on_result, self._mocks = on_result, mocks
+        self._on_result, self._mocks, self._answers = on_result, mocks, answers
 
     async def work(self, cases: Iterator[tuple[int, TestCase]]) -> None:
         """Take one test after the other until none is left."""
@@ -118,7 +120,7 @@ class _Session:
     async def _test(self, case: TestCase) -> TestResult:
         began = time.perf_counter()
         try:
-            answers = MockedAnswers.read(case.mock, case.file or "tests", f"{case.path}.mock")
+            answers = MockedAnswers.read(case.mock, case.file or "tests", f"{case.path}.mock").then(self._answers)
             network = await self._network(case)
             handle = await self._executions.start(
                 self._task,

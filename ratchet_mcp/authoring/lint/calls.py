@@ -13,6 +13,7 @@ from ratchet_mcp.engine.script import GLOBALS
 from ratchet_mcp.tasks.json_values import is_object
 from ratchet_mcp.tasks.reading import hidden_characters
 from ratchet_mcp.tasks.schema_checks import subschemas
+from ratchet_mcp.tasks.undeclared import undeclared
 from ratchet_mcp.tasks.violations import did_you_mean, json_path, shown
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from ratchet_mcp.tasks.syntax import Script
 
 _QUERY = """
+(call_expression function: (identifier)) @call
 (call_expression function: (member_expression object: (identifier) @object property: (property_identifier) @property)) @call
 (regex pattern: (regex_pattern) @pattern flags: (regex_flags)? @flags) @regex
 (new_expression constructor: (identifier) @maker arguments: (arguments . (string) @text)) @made
@@ -34,7 +36,7 @@ _ADVICE = "Make what is repeated end in something that cannot be part of it, or 
 
 
 def check_calls(script: Script, file: str) -> list[Finding]:
-    """Find `tasks.call(…)` without `await`."""
+    """Find `tasks.call(…)` and `ask(…)` without `await`."""
     found: list[Finding] = []
     captured = script.search(_QUERY)
     reads: dict[str, list[Node]] = {}
@@ -43,11 +45,12 @@ def check_calls(script: Script, file: str) -> list[Finding]:
     for node in captured.get("call", ()):
         tick()
         callee = node.child_by_field_name("function")
-        if callee is not None and re.sub(r"\s", "", script.text(callee)) == "tasks.call":
+        name = "" if callee is None else re.sub(r"\s", "", script.text(callee))
+        if name == "tasks.call" or (name == "ask" and "ask" in undeclared(script)):
             wrong = _left_alone(script, node, reads)
             if wrong:
                 line, column = script.places.at(node.start_byte)
-                found.append(finding("call-not-awaited", file, wrong, line=line, column=column, suggestion="Write `await tasks.call(…)`."))
+                found.append(finding("call-not-awaited", file, wrong, line=line, column=column, suggestion=f"Write `await {name}(…)`."))
     return found
 
 

@@ -297,6 +297,8 @@ def test_code_behind_a_return_is_found_once_and_functions_there_are_fine() -> No
         "return tasks.call('t', i).rows",
         "const { rows } = tasks.call('t', i); return rows",
         "const answer = tasks.call('t', i); return answer.rows.length",
+        "ask('Sure?'); return 1",
+        "return ask('Name?', i.schema).content",
     ],
 )
 def test_a_call_that_nobody_awaits_is_found(body: str) -> None:
@@ -307,6 +309,8 @@ def test_a_call_that_nobody_awaits_is_found(body: str) -> None:
     "body",
     [
         "return tasks.call('t', i)",
+        "return (await ask('Name?', i.schema)).content",
+        "const ask = (question) => question; return ask('Sure?').length",
         "return await tasks.call('t', i)",
         "return (await tasks.call('t', i)).rows",
         "return tasks.call('t', i).then((r) => r.rows)",
