@@ -10,11 +10,11 @@ import anyio
 
 
 class Places:
-    """Room for `total` requests at once. One run has at most three quarters of it; the next place goes to the run that has the fewest."""
+    """Room for `total` requests at once. The last quarter is for runs that have none; the next goes to the run that has the fewest."""
 
     def __init__(self, total: int) -> None:
         self.free = total
-        self._most = max(1, total * 3 // 4)
+        self._reserve = total // 4
         self._held: dict[Hashable, int] = {}
         self._waiting: dict[Hashable, deque[anyio.Event]] = {}
 
@@ -49,7 +49,7 @@ class Places:
 
     def _grant(self) -> None:
         while self.free > 0:
-            ready = [run for run in self._waiting if self._held.get(run, 0) < self._most]
+            ready = [run for run in self._waiting if self.free > self._reserve or run not in self._held]
             if not ready:
                 return
             run = min(ready, key=lambda each: self._held.get(each, 0))

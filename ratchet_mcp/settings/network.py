@@ -88,7 +88,7 @@ class NetworkSettings(Section):
     retry_max_wait_seconds: float = Field(default=10.0, gt=0, le=600, description="Longest pause, also of those that a server asks for.")
 
     connections: int = Field(
-        default=100, ge=1, le=2000, description="Requests under way of all runs together; one run has at most three quarters of them."
+        default=100, ge=1, le=2000, description="Requests under way of all runs together; the last quarter is for runs that have none."
     )
     idle_connections: int = Field(default=20, ge=0, le=2000, description="Of these, how many are kept open for later.")
     keep_alive_seconds: float = Field(default=30.0, ge=0, le=3600, description="How long an idle connection is kept.")

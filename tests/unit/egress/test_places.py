@@ -59,10 +59,30 @@ async def test_the_next_place_goes_to_the_run_that_has_the_fewest(crowd: Crowd) 
             tasks.start_soon(crowd.ask, name)
         await settled()
         assert crowd.inside == ["a0", "a1", "a2", "b0"]
-        for leaves, comes in (("a0", "c0"), ("a1", "a3"), ("a2", "b1"), ("b0", "a4")):
+        for leaves, inside in (
+            ("a0", ["a1", "a2", "b0", "c0"]),
+            ("a1", ["a2", "b0", "c0"]),  # the last place is for a run that has none
+            ("a2", ["b0", "c0", "a3"]),
+            ("b0", ["c0", "a3", "b1"]),
+        ):
             crowd.let_go(leaves)
             await settled()
-            assert crowd.inside[-1] == comes
+            assert crowd.inside == inside
+        tasks.cancel_scope.cancel()
+
+
+async def test_several_greedy_runs_together_leave_room_for_another() -> None:
+    crowd = Crowd(16)
+    async with anyio.create_task_group() as tasks:
+        for name in ("a", "b", "c"):
+            for number in range(20):
+                tasks.start_soon(crowd.ask, f"{name}{number}")
+        await settled()
+        assert len(crowd.inside) == 14
+        tasks.start_soon(crowd.ask, "d0")
+        tasks.start_soon(crowd.ask, "e0")
+        await settled()
+        assert crowd.inside[14:] == ["d0", "e0"]
         tasks.cancel_scope.cancel()
 
 
