@@ -17,14 +17,13 @@ HINT = "Set store.url to postgresql://…, or jobs.dispatcher to auto."
 
 def make_dispatcher(settings: Settings, store: Store, running: Running) -> Dispatcher:
     """Return the dispatcher that the settings name, or that fits the database."""
-    places = settings.jobs.concurrency or settings.engine.max_workers
     queue = store.shared_queue
     if queue is not None and settings.jobs.dispatcher != "embedded":
         from ratchet_mcp.jobs.postgres import PostgresDispatcher
 
-        return PostgresDispatcher(queue, running, places, settings.jobs.poll_seconds)
+        return PostgresDispatcher(queue, running, settings.jobs.poll_seconds)
     if settings.jobs.dispatcher == "postgres":
         raise SettingsInvalid("jobs.dispatcher is postgres, but store.url names no PostgreSQL database.", hint=HINT)
     from ratchet_mcp.jobs.embedded import EmbeddedDispatcher
 
-    return EmbeddedDispatcher(store.jobs, running.claim, places, settings.jobs.poll_seconds)
+    return EmbeddedDispatcher(store.jobs, running.claim, running.pace, settings.jobs.poll_seconds)

@@ -222,9 +222,7 @@ class Running:
         deliveries = await self._deliveries_of(job, outcome)
         while True:
             try:
-                settled = self._store.jobs.settle(
-                    job.id, job.attempts, outcome.values(job.execution_id), delay=outcome.delay, deliveries=deliveries
-                )
+                settled = self._store.jobs.settle(job.id, job.attempts, values, delay=outcome.delay, deliveries=deliveries)
                 if self.free is not None:
                     self.free(job.id)
                 ours = await settled

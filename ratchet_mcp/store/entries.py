@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 PREFIX = "ratchet_"
 """Before the names of PgQueuer's tables: somebody else may use it in the same database."""
-CHANNEL = "ratchet_jobs"
+CHANNEL = "ratchet_entries"
 
 
 @cache

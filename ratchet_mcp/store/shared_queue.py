@@ -1,6 +1,6 @@
 """The queue that many machines share: entries of PgQueuer in our own PostgreSQL database, beside the rows of `jobs`.
 
-A row says what is true of a job; an entry says that it waits, in order, and its NOTIFY wakes every machine. Entries are taken out and
+A row says what is true of a job; an entry says that it waits, in order, and a NOTIFY wakes every machine. Entries are taken out and
 their rows claimed in one transaction of the writer, so that none is ever half handed out. Entries may be lost (a crash of the server
 empties PgQueuer's tables) and may outlive their rows' wait: a queued row without an entry is found by looking at the rows.
 """
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from ratchet_mcp.store.writer import Writer
 
 ENTRYPOINT = "job"
+NEWS = "ratchet_jobs"
+"""The channel of announcements; PgQueuer's own also tells of each entry that was handed out."""
 STALE = timedelta(minutes=1)
 """PgQueuer wants to know when an entry counts as lost that was handed out; ours are handed out and gone in one transaction."""
 ROUNDS = 10
@@ -116,12 +118,11 @@ class SharedQueue:
             try:
                 await self.install()
                 async with await AsyncConnection.connect(**self._database.connect_arguments(), autocommit=True) as connection:
-                    await connection.execute("LISTEN ratchet_jobs")
+                    await connection.execute(f"LISTEN {NEWS}")
                     told = False
                     heard()
-                    async for note in connection.notifies():
-                        if '"insert"' in note.payload:
-                            heard()
+                    async for _ in connection.notifies():
+                        heard()
             except Exception as error:
                 if not told:
                     logger.warning("News of jobs cannot be heard now: {}", describe(error, self._database.location.shown))
@@ -199,7 +200,9 @@ def _announce(connection: Connection, jobs: Sequence[tuple[str, int]]) -> None:
     payloads: list[bytes | None] = [id.encode() for id, _ in jobs]
     priorities = [-priority for _, priority in jobs]
     keys: list[str | None] = [id for id, _ in jobs]
-    at_once(_queries(connection).enqueue([ENTRYPOINT] * len(jobs), payloads, priorities, dedupe_key=keys, on_conflict="skip"))
+    queries = _queries(connection)
+    at_once(queries.enqueue([ENTRYPOINT] * len(jobs), payloads, priorities, dedupe_key=keys, on_conflict="skip"))
+    at_once(queries.driver.notify(NEWS, ""))
 
 
 def _prune(connection: Connection) -> None:

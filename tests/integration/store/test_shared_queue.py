@@ -74,7 +74,7 @@ async def test_the_environment_does_not_name_its_tables(postgres_url: str, monke
         monkeypatch.setenv(name, value)
     fresh = adapter.names.__wrapped__()
     assert fresh == adapter.names()
-    assert (fresh.queue_table, fresh.channel, fresh.db_schema) == ("ratchet_pgqueuer", "ratchet_jobs", None)
+    assert (fresh.queue_table, fresh.channel, fresh.db_schema) == ("ratchet_pgqueuer", "ratchet_entries", None)
 
 
 async def test_jobs_go_by_priority_and_each_to_one_machine(machines: tuple[Store, Store]) -> None:
