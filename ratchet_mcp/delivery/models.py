@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ratchet_mcp.store.deliveries import DeliveryRecord
+if TYPE_CHECKING:
+    from ratchet_mcp.store.deliveries import DeliveryRecord
 
 
 class DeliveryStatus(StrEnum):
