@@ -51,7 +51,7 @@ class _Model(BaseModel):
 
 
 class _Common(_Model):
-    on: Annotated[list[Event], BeforeValidator(_events), Field(min_length=1, max_length=2)] = ["completed"]
+    events: Annotated[list[Event], BeforeValidator(_events), Field(min_length=1, max_length=2)] = ["completed"]
     attempts: int | None = Field(default=None, ge=1, le=100)
 
 
@@ -130,7 +130,7 @@ class Destination:
 
     def wants(self, event: str) -> bool:
         """Tell whether it is for an event."""
-        return event in self.model.on
+        return event in self.model.events
 
 
 class Problems:

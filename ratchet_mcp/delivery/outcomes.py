@@ -65,12 +65,22 @@ async def load(store: Store, record: DeliveryRecord) -> Outcome:
         raise DeliveryRefused("The run is not recorded any more, so there is nothing to deliver.", details={"reason": "gone"})
     if execution is not None and execution.status in UNFINISHED:
         raise DeliveryFailed("How the run ended is not recorded yet.", details={"reason": "unrecorded"})
-    return make(record, execution, job)
+    results = await _results(store, job) if job is not None and job.kind == "batch" else None
+    return make(record, execution, job, results)
 
 
-def make(record: DeliveryRecord, execution: ExecutionRecord | None, job: JobFacts | None) -> Outcome:
-    """Return what a delivery tells of an execution and a job, of which at least one is there."""
-    batch = job is not None and job.kind == "batch"
+async def _results(store: Store, job: JobFacts) -> list[dict[str, Any]]:
+    """Return how the requests of a batch ended, with the outputs of those that completed."""
+    results: list[dict[str, Any]] = []
+    recorded: list[dict[str, Any]] = job.results or []
+    for result in recorded:
+        execution = await store.executions.get(result.get("execution_id") or "") if result.get("status") == "completed" else None
+        results.append(result if execution is None else {**result, "output": execution.output})
+    return results
+
+
+def make(record: DeliveryRecord, execution: ExecutionRecord | None, job: JobFacts | None, results: Any = None) -> Outcome:
+    """Return what a delivery tells of an execution and a job, of which at least one is there; `results` are those of a batch."""
     error = (execution.error if execution else None) or (job.error if job else None)
     ended = (execution.finished_at if execution else None) or (job.finished_at if job else None) or record.created_at
     return Outcome(
@@ -85,7 +95,7 @@ def make(record: DeliveryRecord, execution: ExecutionRecord | None, job: JobFact
         },
         execution={} if execution is None else _execution(execution),
         job={} if job is None else _job(job),
-        output=job.results if job is not None and batch else execution.output if execution else None,
+        output=execution.output if execution else results,
         error=error,
         ended_at=ended,
     )

@@ -158,10 +158,10 @@ async def test_a_receiver_that_is_not_there_is_told(delivery: Delivering) -> Non
 
 
 async def test_a_failed_run_goes_where_failures_go(delivery: Delivering, server: HttpServer) -> None:
-    wanted, path = hook(server, response(b"ok"), on=["failed"])
+    wanted, path = hook(server, response(b"ok"), events=["failed"])
     other, silent = hook(server, response(b"ok"))
     error = {"code": "task_error", "message": "It broke.", "retryable": False}
-    file = {"type": "file", "path": "failures.csv", "on": "both", "exists": "append"}
+    file = {"type": "file", "path": "failures.csv", "events": "both", "exists": "append"}
     done = await delivery.deliver(None, wanted, other, file, error=error)
     assert [each.status for each in done] == [DeliveryStatus.DELIVERED] * 2
     [request] = asked(server, path)

@@ -23,7 +23,7 @@ from ratchet_mcp.settings import DeliverySettings, EngineSettings, RegistrySetti
 
 LIMIT_SECONDS = 30
 """Only to turn a hang into a failure."""
-EVERYWHERE = {"type": "file", "path": "all/{{ execution.id }}.json", "on": "both", "content": "record"}
+EVERYWHERE = {"type": "file", "path": "all/{{ execution.id }}.json", "events": "both", "content": "record"}
 OWN = {"type": "file", "path": "own/{{ task.name }}.csv", "exists": "append"}
 TASKS: dict[str, tuple[str, dict[str, Any]]] = {
     "plain": ("(input) => input", {}),
@@ -123,7 +123,7 @@ async def test_tests_debugging_the_command_line_called_tasks_and_cancelled_runs_
 async def test_a_job_is_delivered_at_its_end_and_not_at_each_attempt(ratchet: Ratchet) -> None:
     path = f"jobs/{uuid4().hex}-{{{{ job.attempts }}}}.json"
     retry = RetryPolicy(attempts=3, delay_seconds=0.01, on=("any",))
-    request = JobRequest("failing", {}, retry=retry, delivery=[{"type": "file", "path": path, "content": "record", "on": "both"}])
+    request = JobRequest("failing", {}, retry=retry, delivery=[{"type": "file", "path": path, "content": "record", "events": "both"}])
     job = await ratchet.jobs.wait((await ratchet.jobs.submit(request)).id, LIMIT_SECONDS)
     assert (job.status, job.attempts) == (JobStatus.COMPLETED, 3)
     [everywhere, own] = await all_of(ratchet, job_id=job.id)
@@ -150,6 +150,18 @@ async def test_a_job_with_a_destination_that_cannot_be_is_not_queued(ratchet: Ra
         await ratchet.jobs.submit(JobRequest("plain", {}, delivery=[{"type": "file", "path": "/etc/passwd.json"}, {"type": "webhook"}]))
     assert [each["path"] for each in refused.value.details["problems"]] == ["$[0].path", "$[1].url"]
     assert len((await ratchet.jobs.find(task="plain", limit=200)).jobs) == before
+
+
+async def test_a_batch_in_the_background_is_delivered_with_the_outputs_of_its_requests(ratchet: Ratchet) -> None:
+    batches = await ratchet.batches()
+    requests = [{"id": "a", "task": "plain", "input": {"n": 1}}, {"id": "b", "task": "plain", "input": {"$from": "a"}}]
+    plan = await batches.check(requests)
+    request = JobRequest("<batch>", plan.to_dict(), kind="batch", delivery=[{"type": "file", "path": "batch.json"}])
+    job = await ratchet.jobs.wait((await ratchet.jobs.submit(request)).id, LIMIT_SECONDS)
+    assert job.status is JobStatus.COMPLETED
+    await all_of(ratchet, job_id=job.id)
+    found = json.loads((out(ratchet) / "batch.json").read_text())
+    assert [(each["id"], each["output"]) for each in found] == [("a", {"n": 1}), ("b", {"n": 1})]
 
 
 async def test_destinations_of_the_settings_are_checked_at_the_start(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ def problems(value: Any, **options: Any) -> dict[str, str]:
 def test_files_and_webhooks_are_read() -> None:
     read = checks().read(
         [
-            {"type": "file", "path": "{{ task.name }}/{{ date }}.csv", "exists": "append", "on": "both", "mode": "0600"},
+            {"type": "file", "path": "{{ task.name }}/{{ date }}.csv", "exists": "append", "events": "both", "mode": "0600"},
             {**HOOK, "sign": "HOOK", "basic": {"user": "ratchet", "password": "HOOK"}, "headers": {"X-Key": {"secret": "HOOK"}}},
         ],
         where="delivery",
@@ -73,7 +73,7 @@ def test_one_destination_needs_no_list() -> None:
         ({"path": "a.json", "format": "json", "template": "x"}, "template", "a template makes text"),
         ({"path": "a.txt", "format": "text"}, "template", "needs a template"),
         ({"path": "a.json", "pathh": "x"}, "pathh", 'did you mean "path"?'),
-        ({"path": "a.json", "on": "sometimes"}, "on[0]", "'completed' or 'failed'"),
+        ({"path": "a.json", "events": "sometimes"}, "events[0]", "'completed' or 'failed'"),
         ({"path": "a.json", "attempts": 0}, "attempts", "greater than or equal to 1"),
         ({}, "path", "path is required"),
     ],
