@@ -10,6 +10,8 @@ import typer
 
 from ratchet_mcp import __version__
 from ratchet_mcp.cli import (
+    batch,
+    cache,
     config,
     debug,
     deliveries,
@@ -37,6 +39,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("run-once")(run_once.run_once)
+app.command("batch")(batch.batch)
 app.command("replay")(replay.replay)
 app.command("validate")(validate.validate)
 app.command("test")(test.test)
@@ -51,6 +54,7 @@ app.add_typer(jobs.app, name="jobs")
 app.add_typer(schedule.app, name="schedule")
 app.add_typer(repo.app, name="repo")
 app.add_typer(deliveries.app, name="deliveries")
+app.add_typer(cache.app, name="cache")
 app.add_typer(config.app, name="config")
 app.add_typer(generate.app, name="generate")
 

@@ -11,7 +11,7 @@ from pydantic import Field
 from ratchet_mcp.mcp.results import ToolResult, success
 from ratchet_mcp.mcp.tools import schemas
 from ratchet_mcp.mcp.tools.arguments import Arguments
-from ratchet_mcp.mcp.tools.spec import CHANGES, Call, ToolSpec
+from ratchet_mcp.mcp.tools.spec import CHANGES, STOPS, Call, ToolSpec
 from ratchet_mcp.registry.changes import Changes
 
 MOST_NAMES = 50
@@ -30,6 +30,12 @@ class EnableTask(Arguments):
 
     task: Annotated[str, Field(description="name or UUID", min_length=1, max_length=200)]
     enabled: Annotated[bool, Field(description="false keeps the task from running")]
+
+
+class PurgeCache(Arguments):
+    """Arguments of purge_cache."""
+
+    task: Annotated[str | None, Field(description="name or name@version; all by default", max_length=200)] = None
 
 
 async def sync_registry(call: Call, arguments: SyncRegistry) -> ToolResult:
@@ -60,6 +66,13 @@ async def enable_task(call: Call, arguments: EnableTask) -> ToolResult:
     await catalog.set_enabled(arguments.task, arguments.enabled)
     summary = catalog.summary(arguments.task)
     return success({"name": summary.name, "enabled": summary.enabled})
+
+
+async def purge_cache(call: Call, arguments: PurgeCache) -> ToolResult:
+    """Forget results that would be given again, of a task or of all."""
+    ratchet = await call.app.get()
+    name, _, version = (arguments.task or "").partition("@")
+    return success({"purged": await ratchet.store.cached.purge(name or None, version or None)})
 
 
 _NAMES = {"type": "object", "properties": {"count": schemas.INTEGER, "names": {"type": "array", "items": schemas.STRING}}}
@@ -96,6 +109,16 @@ TOOLS: list[ToolSpec[Any]] = [
         output=schemas.result({"name": schemas.STRING, "enabled": schemas.BOOLEAN}),
         annotations=CHANGES,
         handler=enable_task,
+        toolset="admin",
+    ),
+    ToolSpec(
+        name="purge_cache",
+        title="Purge the cache of results",
+        description='Forget results that would be given again, of one task or of all. Example: {"task": "exchange-rates"}',
+        arguments=PurgeCache,
+        output=schemas.result({"purged": schemas.INTEGER}),
+        annotations=STOPS,
+        handler=purge_cache,
         toolset="admin",
     ),
 ]

@@ -112,6 +112,9 @@ def test_a_refusal_lists_the_problems_and_says_the_first() -> None:
 
 def test_a_plan_survives_as_json() -> None:
     problems = PlanProblems()
-    given = [request("a"), request("b", {"x": {"$from": "a"}}, depends_on=["a"], when={"from": "a", "path": "/n", "op": "in", "value": [1]})]
+    given = [
+        request("a"),
+        request("b", {"x": {"$from": "a"}}, depends_on=["a"], when={"from": "a", "path": "/n", "op": "in", "value": [1]}),
+    ]
     plan = Plan(tuple(read_requests(given, "dependency", problems)), "dependency", 3, stop_on_error=True)
     assert Plan.from_dict(plan.to_dict()) == plan
