@@ -150,13 +150,22 @@ class Ratchet:
         )
 
     async def submit_batch(
-        self, plan: Plan, *, origin: Origin, principal: Principal = LOCAL, priority: Priority | None = None
+        self,
+        plan: Plan,
+        *,
+        origin: Origin,
+        principal: Principal = LOCAL,
+        priority: Priority | None = None,
+        call: dict[str, Any] | None = None,
     ) -> tuple[Job, Batch]:
-        """Run a batch as a job, which survives a crash; the batch has the job's id. Raises `Busy` and `StoreFailed`."""
+        """Run a batch as a job, which survives a crash; the batch has the job's id. `call` is what its job remembers of the call.
+
+        Raises `Busy` and `StoreFailed`.
+        """
         from ratchet_mcp.jobs.models import JobRequest, Priority
 
         urgency = Priority.NORMAL if priority is None else priority
-        request = JobRequest("<batch>", plan.to_dict(), origin=origin, principal=principal, priority=urgency, kind="batch")
+        request = JobRequest("<batch>", plan.to_dict(), origin=origin, principal=principal, priority=urgency, kind="batch", call=call)
         job = await self.jobs.submit(request)
         return job, await (await self.batches()).add_for_job(job, plan)
 

@@ -25,7 +25,7 @@ from mcp.types import (
 )
 from tasks_client import IDENTIFIER, Tasks, begin, cancel, follow, get, update
 
-MOMENT = {"RATCHET_MCP__TASK_AFTER_SECONDS": "0.1", "RATCHET_MCP__TASK_POLL_SECONDS": "0.1"}
+MOMENT = {"RATCHET_MCP__TASK_AFTER_SECONDS": "0.15", "RATCHET_MCP__TASK_POLL_SECONDS": "0.1"}
 HTTP_SETTINGS = MOMENT
 MODERN = "2026-07-28"
 RUN = "run_javascript"
@@ -151,6 +151,18 @@ async def test_a_tool_made_of_a_task_becomes_a_task(http_server: Any):
         assert [handle.status for handle in extension.handles] == ["working"]
     assert result.structured_content == {"result": "rested"}
     assert cast("Any", result.meta)["ratchet/execution"]
+
+
+async def test_a_batch_becomes_a_task_and_its_result_has_all_requests(http_server: Any):
+    extension = Tasks()
+    requests = [{"id": "one", "task": "pause", "input": {"ms": 1500}}, {"id": "two", "task": "add", "input": {"a": 1, "b": 2}}]
+    async with connected(http_server.address, extension) as client:
+        result = await client.call_tool("batch_execute", {"requests": requests})
+        quick = await client.call_tool("batch_execute", {"requests": requests[1:]})
+        assert len(extension.handles) == 1
+    structured = cast("Any", result.structured_content)
+    assert (structured["status"], [each["output"] for each in structured["results"]]) == ("completed", ["rested", 3])
+    assert cast("Any", quick.structured_content)["results"][0]["output"] == 3
 
 
 # ---------------------------------------------------------------- questions

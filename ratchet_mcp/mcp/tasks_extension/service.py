@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from mcp.shared.exceptions import MCPError
 from mcp.types import INTERNAL_ERROR, INVALID_PARAMS
 
-from ratchet_mcp.errors import AnswerInvalid, ExecutionNotFound, JobFinished, JobNotFound
+from ratchet_mcp.errors import AnswerInvalid, BatchNotFound, ExecutionNotFound, JobFinished, JobNotFound
 from ratchet_mcp.execution.asking import Answer, read_answer
 from ratchet_mcp.jobs.models import Job, JobStatus
 from ratchet_mcp.mcp.asking import MAX_MESSAGE, request_of
@@ -134,23 +134,39 @@ class TasksExtension:
         settings = call.settings.mcp
         facts: Mapping[str, Any] = job.call or {}
         try:
-            if job.execution_id is None:
-                raise ExecutionNotFound("Nothing ran.")
-            execution = await ratchet.executions.get(job.execution_id)
-            if not execution.status.final or (job.status is JobStatus.COMPLETED) != (execution.status.value == "completed"):
-                raise ExecutionNotFound("The run was given up.")
-            result = await (await self._tool_of(str(facts.get(TOOL)))).answer(call, ratchet, execution, facts)
+            result = await (_batch_result(call, ratchet, job) if job.kind == "batch" else self._result(call, ratchet, job, facts))
         except MCPError as error:
             return {**task(job, "failed", settings), "error": error.error.model_dump(by_alias=True, mode="json", exclude_none=True)}
-        except ExecutionNotFound:
+        except (ExecutionNotFound, BatchNotFound):
             failed = job.last_error or {"code": "internal_error", "message": "The run and its result are gone."}
             error = {"code": INTERNAL_ERROR, "message": str(failed.get("message")), "data": clipped(failed)}
             return {**task(job, "failed", settings), "error": error}
         return {**task(job, "completed", settings), "result": {name: value for name, value in result.items() if name != "resultType"}}
 
+    async def _result(self, call: Call, ratchet: Ratchet, job: Job, facts: Mapping[str, Any]) -> ToolResult:
+        """Return what the call of a run would have answered. Raises `ExecutionNotFound` when the run tells nothing of the job's end."""
+        if job.execution_id is None:
+            raise ExecutionNotFound("Nothing ran.")
+        execution = await ratchet.executions.get(job.execution_id)
+        if not execution.status.final or (job.status is JobStatus.COMPLETED) != (execution.status.value == "completed"):
+            raise ExecutionNotFound("The run was given up.")
+        return await (await self._tool_of(str(facts.get(TOOL)))).answer(call, ratchet, execution, facts)
+
+
+async def _batch_result(call: Call, ratchet: Ratchet, job: Job) -> ToolResult:
+    from ratchet_mcp.mcp import batch_view  # it imports the tools
+
+    batch = await (await ratchet.batches()).get(job.id)
+    if not batch.status.final:
+        raise BatchNotFound("The batch was given up.")
+    return batch_view.answer(batch, call.characters)
+
 
 async def _progress(ratchet: Ratchet, job: Job) -> str | None:
     """Return the last progress that the run of a job has reported, in words."""
+    if job.kind == "batch":
+        batch = await (await ratchet.batches()).get(job.id)
+        return f"{batch.done} of {len(batch.results)}"
     if job.execution_id is None:
         return None
     try:

@@ -12,11 +12,14 @@ from ratchet_mcp.execution.models import Origin
 from ratchet_mcp.mcp import batch_view
 from ratchet_mcp.mcp.progress import ProgressRelay, wanted
 from ratchet_mcp.mcp.results import ToolResult
+from ratchet_mcp.mcp.tasks_extension.becoming import TOOL, BecameTask
+from ratchet_mcp.mcp.tasks_extension.protocol import created, declared
 from ratchet_mcp.mcp.tools import schemas
 from ratchet_mcp.mcp.tools.arguments import WHOLE, Arguments
 from ratchet_mcp.mcp.tools.spec import RUNS_CODE, Call, ToolSpec
 
 if TYPE_CHECKING:
+    from ratchet_mcp.app import Ratchet
     from ratchet_mcp.batches.models import Batch
     from ratchet_mcp.batches.plan import Plan
     from ratchet_mcp.batches.service import Batches
@@ -51,7 +54,23 @@ async def batch_execute(call: Call, arguments: BatchExecute) -> ToolResult:
         _, batch = await ratchet.submit_batch(plan, origin=Origin.MCP, principal=call.principal)
         return batch_view.answer(batch, call.characters)
     seconds = call.settings.mcp.wait_seconds if arguments.wait_seconds is None else arguments.wait_seconds
+    if declared(call.context):
+        return batch_view.answer(await _as_task(call, ratchet, plan, seconds), call.characters)
     return batch_view.answer(await _run_and_wait(call, batches, plan, seconds), call.characters)
+
+
+async def _as_task(call: Call, ratchet: Ratchet, plan: Plan, seconds: float) -> Batch:
+    """Start a batch as a job and give it a moment. Raises `BecameTask` when it has not ended then."""
+    job, _ = await ratchet.submit_batch(plan, origin=Origin.MCP, principal=call.principal, call={TOOL: "batch_execute"})
+    try:
+        job = await ratchet.jobs.wait(job.id, min(seconds, call.settings.mcp.task_after_seconds))
+    except anyio.get_cancelled_exc_class():
+        with anyio.CancelScope(shield=True):
+            await cancel(await ratchet.batches(), job.id, "The client cancelled the request.")
+        raise
+    if not job.status.final:
+        raise BecameTask(created(job, call.settings.mcp))
+    return await (await ratchet.batches()).get(job.id)
 
 
 async def _run_and_wait(call: Call, batches: Batches, plan: Plan, seconds: float) -> Batch:
