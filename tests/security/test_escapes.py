@@ -23,8 +23,9 @@ PRELUDE = (
     "(input, context) => { const FORBIDDEN = ['python', 'debuggerGlobal', 'Debugger', 'require', 'process', 'WebAssembly', 'Compartment',"
     " 'lockdown', 'harden', 'hardenIntrinsics', 'repairIntrinsics', 'ShadowRealm', 'FinalizationRegistry', 'WeakRef', 'XMLHttpRequest',"
     " '__class__', '__globals__', '__builtins__', '__code__', '__traceback__', 'f_globals', 'host', 'realm', 'parseUrl'];"
-    " const reach = (value) => FORBIDDEN.filter((name) => { try { return value !== null && value !== undefined && value[name] !== undefined; }"
-    " catch { return false; } }); const attack = "
+    " const told = (name, found) => name === 'host' && typeof found === 'string';"  # an error of fetch names the host it was for
+    " const reach = (value) => FORBIDDEN.filter((name) => { try { return value !== null && value !== undefined && value[name] !== undefined"
+    " && !told(name, value[name]); } catch { return false; } }); const attack = "
 )
 FINISH = (
     "; const nothing = (found) => found === undefined || found === null || found === false || found === 0 || found === '' ||"
