@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from ratchet_mcp.app import Ratchet
+from ratchet_mcp.delivery import destinations
 from ratchet_mcp.egress.mocks import Mocks
 from ratchet_mcp.errors import from_dict
 from ratchet_mcp.execution.models import Execution, Origin, Status
@@ -117,9 +118,11 @@ async def check_globals(ratchet: Ratchet, named: set[str]):
 
 
 def test_its_schema_tests_and_metadata_are_read_without_a_problem():
-    schema, tests, network, _, metadata = (json.loads(block) for block in blocks("json"))
+    schema, tests, network, _, delivery, metadata = (json.loads(block) for block in blocks("json"))
     assert read_network(network["network"]).secrets == ("REPORT_TOKEN",)
     assert compile_schema(schema).violations({"text": "to be"}) == []
+    wrong = destinations.Problems()
+    assert [each.kind for each in destinations.read_destinations(delivery["delivery"], wrong)] == ["file", "webhook"], wrong.found
     problems = Problems()
     cases = read_tests(tests, "tests/all.json", "all", problems)
     read = read_metadata(metadata, "metadata.json", "word-count", problems, Limits())
