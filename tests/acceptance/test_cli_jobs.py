@@ -59,7 +59,7 @@ def test_the_queue_is_paused_limited_and_resumed() -> None:
         pytest.param(("add", "no-such-task"), "task_not_found", id="an unknown task"),
         pytest.param(("add", "text-statistics", "--input-json", '{"text": 5}'), "input_invalid", id="an input that does not fit"),
         pytest.param(("add", "text-statistics", "--run-at", "soon"), "2030-01-31", id="no time"),
-        pytest.param(("add", "text-statistics", "--delay", "later", "--input-json", '{"text": "a"}'), "retry.delay", id="no delay"),
+        pytest.param(("add", "text-statistics", "--delay", "later", "--input-json", '{"text": "a"}'), "delay must be", id="no delay"),
         pytest.param(("show", "nonsense"), "job_not_found", id="an unknown job"),
         pytest.param(("retry",), "all-failed", id="nothing to retry"),
         pytest.param(("limit", "text-statistics", "--rate", "fast"), "10/m", id="no rate"),

@@ -97,7 +97,7 @@ async def test_limits_of_a_task_are_set_shown_and_lifted(call: Caller):
     ("how", "code", "words"),
     [
         pytest.param({"run_at": "2020-01-01T00:00:00Z"}, "invalid_argument", "in the past", id="a time that has passed"),
-        pytest.param({"retry": {"attempts": 0}}, "invalid_argument", "retry.attempts", id="no attempts"),
+        pytest.param({"retry": {"attempts": 0}}, "invalid_argument", "attempts", id="no attempts"),
         pytest.param({"retry": {"tries": 3}}, "invalid_argument", "tries", id="an unknown key of retry"),
         pytest.param({"priority": "asap"}, "invalid_argument", "priority", id="an unknown priority"),
         pytest.param({"record": True}, "invalid_argument", "recorded", id="a recording"),
