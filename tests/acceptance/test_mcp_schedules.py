@@ -94,6 +94,13 @@ async def test_a_schedule_is_paused_changed_and_resumed(call: Caller):
     assert (await call.fine("list_jobs", schedule_id=id))["jobs"] == []
 
 
+async def test_json_text_of_an_object_counts_as_the_object(call: Caller):
+    made = await create(call, input='{"a": 1, "b": 1}')
+    assert "taken as the object" in made["hint"]
+    changed = await call.fine("update_schedule", id=made["schedule_id"], input='{"a": 2, "b": 2}')
+    assert (changed["input"], "taken as the object" in changed["hint"]) == ({"a": 2, "b": 2}, True)
+
+
 async def test_pages_of_schedules_are_walked_newest_first(call: Caller):
     made = [(await create(call, name=f"page {uuid4()}"))["schedule_id"] for _ in range(3)]
     first = await call.fine("list_schedules", limit=2)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Mapping
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any
 
-import orjson
 from pydantic import Field
 
 from ratchet_mcp.errors import InvalidArgument
@@ -20,6 +19,7 @@ from ratchet_mcp.mcp.tasks_extension.becoming import Becomes
 from ratchet_mcp.mcp.tools import schemas
 from ratchet_mcp.mcp.tools.arguments import Arguments
 from ratchet_mcp.mcp.tools.background import Background, submit
+from ratchet_mcp.mcp.tools.inputs import read_input
 from ratchet_mcp.mcp.tools.spec import RUNS_CODE, Call, ToolSpec
 
 if TYPE_CHECKING:
@@ -143,18 +143,8 @@ async def replay_execution(call: Call, arguments: ReplayExecution) -> ToolResult
 
 
 def _input_of(arguments: ExecuteTask, task: Task) -> tuple[Any, str | None]:
-    """Return the input, `{}` when none was given; JSON text of an object counts as the object where the task wants one."""
-    if "input" not in arguments.model_fields_set:
-        return {}, None
-    given = arguments.input
-    if isinstance(given, str) and task.input_schema.get("type") == "object":
-        try:
-            value = orjson.loads(given)
-        except orjson.JSONDecodeError:
-            return given, None
-        if isinstance(value, dict):
-            return cast("dict[str, Any]", value), "input was a string that holds JSON; it was taken as the object. Pass the object itself."
-    return given, None
+    """Return the input, `{}` when none was given, and what to tell of it."""
+    return ({}, None) if "input" not in arguments.model_fields_set else read_input(arguments.input, task)
 
 
 async def _answer(call: Call, ratchet: Ratchet, execution: Execution, hint: str | None, more: dict[str, Any] | None = None) -> ToolResult:

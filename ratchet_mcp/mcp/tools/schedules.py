@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -15,7 +15,11 @@ from ratchet_mcp.mcp.long_output import items_that_fit
 from ratchet_mcp.mcp.results import ToolResult, success
 from ratchet_mcp.mcp.tools import schemas
 from ratchet_mcp.mcp.tools.arguments import WHOLE, Arguments, Cursor
+from ratchet_mcp.mcp.tools.inputs import read_input
 from ratchet_mcp.mcp.tools.spec import CHANGES, READ_ONLY, RUNS_CODE, STOPS, Call, ToolSpec
+
+if TYPE_CHECKING:
+    from ratchet_mcp.app import Ratchet
 
 Reference = Annotated[str, Field(description="name (its newest version each time), name@version or UUID", min_length=1, max_length=200)]
 Expression = Annotated[str, Field(description="minute hour day month weekday, such as 30 6 * * MON-FRI; or @daily", max_length=200)]
@@ -90,8 +94,10 @@ async def create_schedule(call: Call, arguments: CreateSchedule) -> ToolResult:
     """Make a schedule; everything that its jobs need is checked now."""
     ratchet = await call.app.get()
     fields: dict[str, Any] = {"input": {}, **arguments.fields(), "principal": call.principal}
+    hint = await _read_input(ratchet, fields, arguments.task)
     view = schedule_view.listed(await ratchet.schedules.create(ScheduleRequest(**fields)))
-    view["hint"] = f'Its runs are jobs: list_jobs(schedule_id="{view["schedule_id"]}").'
+    told = f'Its runs are jobs: list_jobs(schedule_id="{view["schedule_id"]}").'
+    view["hint"] = f"{told} {hint}" if hint else told
     return success(view)
 
 
@@ -100,7 +106,18 @@ async def update_schedule(call: Call, arguments: UpdateSchedule) -> ToolResult:
     ratchet = await call.app.get()
     changes = arguments.fields()
     key = changes.pop("id")
-    return success(schedule_view.listed(await ratchet.schedules.update(key, changes)))
+    hint = await _read_input(ratchet, changes, arguments.task, key)
+    view = schedule_view.listed(await ratchet.schedules.update(key, changes))
+    return success({**view, "hint": hint} if hint else view)
+
+
+async def _read_input(ratchet: Ratchet, fields: dict[str, Any], reference: str | None, key: str = "") -> str | None:
+    """Take JSON text for the object that it holds, where the task wants one; returns what to tell of it."""
+    if not isinstance(fields.get("input"), str):
+        return None
+    task = await ratchet.catalog.resolve(reference or (await ratchet.schedules.get(key)).task)
+    fields["input"], hint = read_input(fields["input"], task)
+    return hint
 
 
 async def list_schedules(call: Call, arguments: ListSchedules) -> ToolResult:
