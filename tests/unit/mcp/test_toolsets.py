@@ -18,7 +18,7 @@ from ratchet_mcp.settings.loader import load
 RUN_OR_CHANGE = {
     "execute_task", "replay_execution", "run_javascript", "cancel_execution", "create_task", "edit_task", "delete_task", "test_task", "debug_task",
     "import_tasks", "sync_registry", "enable_task", "cancel_job", "retry_job", "pause_jobs", "resume_jobs", "limit_jobs",
-    "batch_execute", "purge_cache",
+    "batch_execute", "purge_cache", "create_schedule", "update_schedule", "delete_schedule", "redeliver",
 }  # fmt: skip
 READ_IF_ASKED = {"validate_task"}
 """Tools that a read-only server offers without the argument that makes them run code."""
