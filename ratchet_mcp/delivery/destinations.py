@@ -22,7 +22,8 @@ EXTENSIONS: dict[str, Format] = {
 APPENDABLE: tuple[Format, ...] = ("csv", "jsonl", "text")
 MOST_DESTINATIONS = 20
 MOST_HEADERS = 50
-MOST_BYTES = 64 << 10
+MOST_BYTES = 32 << 10
+"""Size of all destinations of one list together, as JSON: they are read where others wait."""
 NAME = r"^[A-Za-z_][A-Za-z0-9_]{0,63}$"
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,200}")
 _START = re.compile(r"https?://[^/?#{}]+(?:[/?#]|$)", re.IGNORECASE)
@@ -163,6 +164,9 @@ def read_destinations(value: Any, problems: Problems) -> list[Destination]:
     if len(several) > MOST_DESTINATIONS:
         problems.add((), f"there are {len(several)} destinations; at most {MOST_DESTINATIONS} are taken")
         return []
+    if reason := _why_not_kept(several):
+        problems.add((), reason)
+        return []
     read_ones = [_read(item, (number,), problems) for number, item in enumerate(several)]
     return [each for each in read_ones if each is not None]
 
@@ -172,9 +176,6 @@ def _read(item: Any, at: tuple[str | int, ...], problems: Problems) -> Destinati
         problems.add(at, f'expected an object such as {{"type": "webhook", "url": "https://…"}}, got {shown(item)}')
         return None
     raw = cast("dict[str, Any]", item)
-    if reason := _why_not_kept(raw):
-        problems.add(at, reason)
-        return None
     kind = raw.get("type")
     adapter = _MODELS.get(kind) if isinstance(kind, str) else None
     if adapter is None:
@@ -202,13 +203,13 @@ def _read(item: Any, at: tuple[str | int, ...], problems: Problems) -> Destinati
     return Destination(raw, model, target, body)
 
 
-def _why_not_kept(raw: dict[str, Any]) -> str | None:
-    """Say why a destination could not be kept in the database as it was written."""
+def _why_not_kept(several: list[Any]) -> str | None:
+    """Say why destinations could not be kept in the database as they were written."""
     try:
-        size = len(orjson.dumps(raw))
+        size = len(orjson.dumps(several))
     except (TypeError, ValueError, RecursionError):
-        return "it holds what JSON cannot say, such as half of a character"
-    return f"it has {size} bytes; at most {MOST_BYTES} are taken" if size > MOST_BYTES else None
+        return "they hold what JSON cannot say, such as half of a character"
+    return f"they have {size} bytes together; at most {MOST_BYTES} are taken" if size > MOST_BYTES else None
 
 
 def _template(source: str, use: Use, at: Sequence[str | int], problems: Problems) -> Text | None:

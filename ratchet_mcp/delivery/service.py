@@ -40,11 +40,12 @@ class Deliveries:
         self._planner = Planner(settings)
         self._sender = Sender(store, settings.delivery, self._perform)
         self._tasks = anyio.create_task_group()
+        self._sends = settings.delivery.send and not store.read_only and not settings.mcp.read_only
 
     async def __aenter__(self) -> Deliveries:
         self._planner.start()
         await self._tasks.__aenter__()
-        if self._settings.delivery.send and not self._store.read_only:
+        if self._sends:
             self._tasks.start_soon(self._sender.run)
         return self
 
@@ -109,7 +110,7 @@ class Deliveries:
 
     def status(self) -> dict[str, Any]:
         """Return `{sending, under_way, sent}`: whether this server sends, deliveries under way, deliveries since the start."""
-        return {"sending": self._settings.delivery.send, "under_way": self._sender.under_way, "sent": self._sender.sent}
+        return {"sending": self._sends, "under_way": self._sender.under_way, "sent": self._sender.sent}
 
     # ------------------------------------------------------------ again
     async def redeliver(self, id: str) -> Delivery:

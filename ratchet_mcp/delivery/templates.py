@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal, cast
 
 from jinja2 import TemplateError, TemplateSyntaxError, UndefinedError, meta, nodes
@@ -22,7 +23,7 @@ from ratchet_mcp.tasks.violations import did_you_mean
 Use = Literal["path", "url", "body"]
 """What a text becomes: pieces of a path lose separators, pieces of a URL are percent-encoded, a body is taken as it is."""
 
-MOST_CHARACTERS = 16 << 10
+MOST_CHARACTERS = 8 << 10
 MOST_SECONDS = 5.0
 MOST_STEPS = 200_000
 FIELDS: dict[str, tuple[str, ...] | None] = {
@@ -130,6 +131,7 @@ class Text:
         return "".join(pieces)
 
 
+@lru_cache(maxsize=256)
 def read(source: str, use: Use) -> Text:
     """Check a template. Raises `TemplateInvalid` that says what is wrong, and in which line."""
     if len(source) > MOST_CHARACTERS:

@@ -192,9 +192,8 @@ class Running:
 
     async def _run_task(self, job: Job) -> Execution:
         """Run the task of a job; its execution carries the job's id and the attempt's number."""
-        reference = job.task if job.version is None else f"{job.task}@{job.version}"
         try:
-            task = await self._requests.task_of(reference, job.code)
+            task = await self._requests.task_of(_reference(job), job.code)
             questions = self._asking.questions_for(job)
             if questions is not None:
                 self._asking.attach(job.id, questions)
@@ -253,10 +252,14 @@ class Running:
         if self.planner is None or not outcome.status.final:
             return []
         try:
-            task = await self._requests.task_of(job.task if job.version is None else f"{job.task}@{job.version}", job.code)
+            task = None if job.code is not None else await self._requests.task_of(_reference(job), None)
         except RatchetError:
             task = None  # what the job itself wants is delivered all the same
-        return self.planner.rows_of_job(replace(job, status=outcome.status), task)
+        try:
+            return self.planner.rows_of_job(replace(job, status=outcome.status), task)
+        except Exception as error:
+            logger.opt(exception=error).error("What is to be delivered of job {} could not be planned", job.id)
+            return []
 
     def _enter(self, attempt: Attempt) -> None:
         self.live[attempt.job.id] = attempt
@@ -300,6 +303,10 @@ class Running:
         for attempt in list(self.live.values()):
             attempt.scope.cancel()
         await self.idle()
+
+
+def _reference(job: Job) -> str:
+    return job.task if job.version is None else f"{job.task}@{job.version}"
 
 
 async def _to_the_end(job: Job, handle: Handle) -> Execution:
