@@ -332,8 +332,7 @@ async def _open(settings: Settings, work: bool) -> AsyncGenerator[Ratchet]:
                     jobs.performers["batch"] = partial(_perform_batch, batches)
                     try:
                         async with jobs:
-                            check = partial(deliveries.check, where="The delivery of the schedule")
-                            async with Schedules(store.value, jobs, settings, work=work, check_delivery=check) as schedules:
+                            async with Schedules(store.value, jobs, settings, work=work) as schedules:
                                 parts = (catalog.value, pool.value, store.value, executions, egress, batches, jobs, deliveries, schedules)
                                 yield Ratchet(settings, *parts)
                     finally:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 from types import TracebackType
@@ -29,17 +29,11 @@ WHAT = ("task", "version", "input", "timeout_seconds", "retry_policy", "delivery
 
 
 class Schedules:
-    """The schedules of the store. As an async context manager, with `work`, it lets them come true.
+    """The schedules of the store. As an async context manager, with `work`, it lets them come true."""
 
-    `check_delivery` raises `DeliveryInvalid` for destinations that cannot be used.
-    """
-
-    def __init__(
-        self, store: Store, jobs: Submitter, settings: Settings, *, work: bool, check_delivery: Callable[[Any], object] | None = None
-    ) -> None:
+    def __init__(self, store: Store, jobs: Submitter, settings: Settings, *, work: bool) -> None:
         self._store = store.schedules
         self._jobs = jobs
-        self._check_delivery = check_delivery
         self._settings = settings.schedules
         self._heart = Heart(self._store, jobs, settings.schedules)
         self._beats = work and not store.read_only and not settings.mcp.read_only
@@ -145,8 +139,6 @@ class Schedules:
     # ------------------------------------------------------------ within
     async def _checked(self, record: ScheduleRecord) -> ScheduleRecord:
         """Prepare a job as each time does, and throw it away; returns the row with the input as the job has it."""
-        if record.delivery is not None and self._check_delivery is not None:
-            self._check_delivery(record.delivery)
         job = await self._jobs.prepare(request_of(record))
         return replace(record, input=job.input)
 
