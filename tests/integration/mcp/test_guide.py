@@ -23,8 +23,10 @@ from ratchet_mcp.tasks.loading import make_unsaved
 from ratchet_mcp.tasks.metadata import read_metadata
 from ratchet_mcp.tasks.network import read_network
 from ratchet_mcp.tasks.problems import Problems
+from ratchet_mcp.tasks.question import Question
 from ratchet_mcp.tasks.schema import compile_schema
 from ratchet_mcp.tasks.testcase import read_tests
+from ratchet_mcp.testing.answers import MockedAnswers
 from ratchet_mcp.testing.compare import compare
 
 GUIDE = guide(Limits())
@@ -68,7 +70,11 @@ async def run(ratchet: Ratchet, code: str, value: Any) -> Execution:
 
 
 @pytest.mark.parametrize(
-    "code", [*(block for block in blocks("js") if "fetch(" not in block), *re.findall(r"`(function main.*?)`", section(ESSENTIALS))]
+    "code",
+    [
+        *(block for block in blocks("js") if "fetch(" not in block and "ask(" not in block),
+        *re.findall(r"`(function main.*?)`", section(ESSENTIALS)),
+    ],
 )
 async def test_every_piece_of_code_runs(ratchet: Ratchet, code: str):
     value, output = next(((value, output) for word, value, output in INPUTS if word in code), ({"numbers": [1, 2]}, {"total": 3}))
@@ -90,6 +96,21 @@ async def test_every_piece_of_code_that_fetches_passes_the_tests_beside_it(ratch
         error = from_dict(execution.error) if execution.error else None
         assert compare(case, output=execution.output, error=error) == []
         assert network.mocks is not None and network.mocks.unused == []
+
+
+async def test_the_code_that_asks_gets_the_answers_beside_it(ratchet: Ratchet):
+    [code] = (block for block in blocks("js") if "ask(" in block)
+    [mock] = re.findall(r'`"mock": (\{ "answers".*?)`', GUIDE)
+    for reason in ("old", "declined"):
+        answers = MockedAnswers.read(json.loads(mock))
+        if reason == "declined":
+            await answers.answer(Question.read({"message": "Sure?"}), "first")
+        handle = await ratchet.executions.start(
+            make_unsaved(code), {"files": ["a", "b"]}, origin=Origin.TEST, principal=LOCAL, answers=answers
+        )
+        execution = await handle.wait(20)
+        assert (execution.output or execution.failure["details"]["code"]) in ({"deleted": 2, "reason": "old"}, "ask_declined")
+        assert (execution.status is Status.COMPLETED) == (reason == "old")
 
 
 async def test_every_global_is_there_and_no_other(ratchet: Ratchet):
