@@ -37,6 +37,7 @@ MockFile = Annotated[
 RecordTo = Annotated[
     Path | None, typer.Option("--record", help="Folder for a recording that ratchet replay repeats.", metavar="DIR", show_default=False)
 ]
+Fresh = Annotated[bool, typer.Option("--fresh", help="Run it although its result is cached.")]
 Record = Annotated[bool, typer.Option("--json", help="Print the whole record of the execution instead of its output.")]
 
 
@@ -48,6 +49,7 @@ def run_once(
     timeout: Timeout = None,
     mock_file: MockFile = None,
     record: RecordTo = None,
+    fresh: Fresh = False,
     as_json: Record = False,
     config: options.Config = None,
     profile: options.Profile = None,
@@ -66,7 +68,7 @@ def run_once(
         settings = for_one_run(config, profile)
         mocks, answers = read_mock_file(mock_file)
         answers = answers or answers_on_terminal(stdin_is_taken=str(input_file) == "-")
-        execution, lines = run(_run, settings, from_fs, task, value, timeout, mocks, answers, record)
+        execution, lines = run(_run, settings, from_fs, task, value, timeout, mocks, answers, record, fresh)
     except RatchetError as error:
         if as_json:
             print_json({"status": "refused", "error": error.to_dict()})
@@ -85,6 +87,9 @@ def show(execution: Execution, lines: list[LogLine], *, as_json: bool) -> bool:
 
     for line in lines:
         print_log_line(line)
+    if execution.cached is not None:
+        told = f"this is the output of {execution.cached_from}, {execution.cached['age_seconds']:.0f} s ago; --fresh runs the task"
+        sys.stderr.write(f"[cached] {told}\n")
     if as_json:
         print_json(to_record(execution, lines))
     elif execution.status is Status.COMPLETED:
@@ -175,6 +180,7 @@ async def _run(
     mocks: Mocks | None,
     answers: Answers,
     record: Path | None,
+    fresh: bool,
 ) -> tuple[Execution, list[LogLine]]:
     from ratchet_mcp.app import Ratchet
     from ratchet_mcp.execution.models import Origin
@@ -207,6 +213,7 @@ async def _run(
                 on_progress=print_progress,
                 network=network,
                 answers=answers,
+                fresh=fresh,
             )
         execution = await handle.wait(None)
         return execution, await ratchet.executions.logs(execution.id, limit=1_000_000)

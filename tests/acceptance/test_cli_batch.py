@@ -48,6 +48,11 @@ def test_a_file_of_requests_runs_as_a_batch_and_results_are_cached(home: Path) -
     status = json.loads(ratchet("cache", "status", "--json").stdout)
     assert [each["task"] for each in status["tasks"]] == ["chance"]
     assert "chance" in ratchet("cache", "status").stdout
+    again = ratchet("run-once", "--task", "chance", "--input-json", json.dumps({"seen": 6, "day": "2026-01-31"}))
+    assert json.loads(again.stdout) == told["results"][1]["output"]
+    assert f"[cached] this is the output of {told['results'][1]['execution_id']}" in again.stderr
+    fresh = ratchet("run-once", "--task", "chance", "--fresh", "--input-json", json.dumps({"seen": 6, "day": "2026-01-31"}))
+    assert json.loads(fresh.stdout) != told["results"][1]["output"]
     assert ratchet("cache", "purge", "chance@2.0.0").stdout == "0 results are forgotten.\n"
     assert ratchet("cache", "purge", "chance").stdout == "1 result is forgotten.\n"
     third = json.loads(ratchet("batch", "batch.yaml").stdout)

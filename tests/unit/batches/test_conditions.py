@@ -79,6 +79,6 @@ def test_exists_needs_no_value() -> None:
     ],
 )
 def test_a_wrong_condition_says_what_is_wrong(given: Any, message: str) -> None:
-    with pytest.raises(ValueError, match=".") as refused:
+    with pytest.raises(ValueError, match=r".") as refused:
         read_condition(given)
     assert message in str(refused.value)

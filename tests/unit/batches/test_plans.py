@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import pytest
@@ -43,7 +44,7 @@ def test_a_circle_is_named() -> None:
     named = message.rpartition(": ")[2].split(" needs ")
     assert len(named) == 4
     assert named[0] == named[-1]
-    assert set(zip(named, named[1:], strict=False)) == {('"a"', '"c"'), ('"b"', '"a"'), ('"c"', '"b"')}
+    assert set(itertools.pairwise(named)) == {('"a"', '"c"'), ('"b"', '"a"'), ('"c"', '"b"')}
 
 
 def test_a_request_that_needs_itself_is_a_circle() -> None:
