@@ -55,6 +55,7 @@ class EmbeddedDispatcher:
         self._claim = claim
         self._pace = pace
         self._places = pace.places
+        self._least = 1
         self._full = 0
         self._poll_seconds = poll_seconds
         self._taken: dict[str, object] = {}
@@ -104,12 +105,16 @@ class EmbeddedDispatcher:
     async def _hand_out(self, tasks: TaskGroup, perform: Perform) -> bool:
         """Fill the free places; tells whether there may be more to do at once."""
         free = self._places - len(self._taken)
-        if not self._maybe or free <= 0 or self._draining:
+        if not self._maybe or free < self._least or self._draining:
             return False
         self._maybe = False
-        for id in await self._claim(free):
+        claimed = await self._claim(free)
+        for id in claimed:
             mark = self._taken[id] = object()
             tasks.start_soon(self._perform, perform, id, mark)
+        self._full = self._full + 1 if len(claimed) == free else 0
+        ahead = self._pace.ahead if self._full >= LONG else 0
+        self._places, self._least = self._pace.places + ahead, 1 + ahead // 2
         return self._maybe and len(self._taken) < self._places
 
     def free(self, id: str) -> None:
