@@ -15,6 +15,7 @@ TASKS: dict[str, tuple[str, Any, dict[str, Any]]] = {
     "fail": ("() => { throw new Error('always') }", {}, {}),
     "flaky": ("(input, context) => { if (context.attempt < input.good) throw new Error('not yet'); return context.attempt }", {}, {}),
     "forever": ("() => { reportProgress(0.5, 'half'); return new Promise(r => setTimeout(r, 100000)) }", {}, {}),
+    "second-time": ("(input, context) => context.attempt > 1 ? context.attempt : new Promise(r => setTimeout(r, 100000))", {}, {}),
     "sleep": ("(input) => new Promise(r => setTimeout(() => r(input.ms), input.ms))", {}, {}),
     "one-at-a-time": ("() => new Promise(r => setTimeout(r, 30))", {}, {"jobs": {"concurrency": 1}}),
     "stubborn": ("() => { throw new Error('no') }", {}, {"jobs": {"retry": {"attempts": 2, "delay": 0, "on": "any"}}}),
