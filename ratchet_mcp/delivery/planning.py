@@ -14,7 +14,7 @@ from loguru import logger
 from ratchet_mcp.errors import DeliveryInvalid
 from ratchet_mcp.execution.models import Execution, Origin, Status
 from ratchet_mcp.registry.remote import is_remote
-from ratchet_mcp.store.deliveries import FAILED, DeliveryRecord
+from ratchet_mcp.store.deliveries import FAILED, DeliveryRecord, storable_json
 
 if TYPE_CHECKING:
     from ratchet_mcp.delivery.checks import Checks
@@ -144,7 +144,12 @@ class Planner:
             common: dict[str, Any] = {"task": task, "event": event, "execution_id": execution_id, "job_id": job_id}
             common |= {"id": str(uuid_utils.uuid7()), "key": f"{unique}-{number}", "created_at": now, "updated_at": now, "next_at": now}
             if isinstance(each, DeliveryInvalid):
-                ended: dict[str, Any] = {"status": FAILED, "last_error": each.to_dict(), "finished_at": now, "max_attempts": 0}
+                ended: dict[str, Any] = {
+                    "status": FAILED,
+                    "last_error": storable_json(each.to_dict()),
+                    "finished_at": now,
+                    "max_attempts": 0,
+                }
                 rows.append(DeliveryRecord(kind="unusable", destination={}, **common, **ended))
             else:
                 attempts = each.model.attempts or self._settings.delivery.attempts

@@ -16,8 +16,7 @@ from anyio.abc import TaskGroup
 from loguru import logger
 
 from ratchet_mcp.errors import InternalError, RatchetError
-from ratchet_mcp.store.deliveries import DELIVERED, FAILED, PENDING, DeliveryRecord
-from ratchet_mcp.store.executions import storable
+from ratchet_mcp.store.deliveries import DELIVERED, FAILED, PENDING, DeliveryRecord, storable_json
 
 if TYPE_CHECKING:
     from ratchet_mcp.settings.delivery import DeliverySettings
@@ -87,6 +86,8 @@ class Sender:
     async def _one(self, record: DeliveryRecord) -> None:
         try:
             await self.attempt(record)
+        except Exception as error:
+            logger.opt(exception=error).error("Delivery {} met a defect; it stays as it is until this server ends", record.id)
         finally:
             self.under_way -= 1
             self.wake()
@@ -106,7 +107,7 @@ class Sender:
             self._failed(record, InternalError(f"The delivery failed inside Ratchet: {type(error).__name__}."))
         else:
             now = datetime.now(UTC)
-            record.status, record.receipt, record.last_error = DELIVERED, _storable(receipt), None
+            record.status, record.receipt, record.last_error = DELIVERED, storable_json(receipt), None
             record.finished_at = record.updated_at = now
             self.sent += 1
         await self._settle(record)
@@ -114,7 +115,7 @@ class Sender:
     def _failed(self, record: DeliveryRecord, error: RatchetError) -> None:
         """Note a failed attempt: it is tried again, unless that cannot help or no attempt is left."""
         now = datetime.now(UTC)
-        record.last_error, record.updated_at = _storable(error.to_dict()), now
+        record.last_error, record.updated_at = storable_json(error.to_dict()), now
         if error.retryable and record.attempts < record.max_attempts:
             pause = self._pause(record.attempts, error.details.get("retry_after_seconds"))
             record.status, record.next_at = PENDING, now + timedelta(seconds=pause)
@@ -151,12 +152,3 @@ class Sender:
             return
         self._pruned = anyio.current_time()
         await self._store.deliveries.prune(datetime.now(UTC) - timedelta(days=self._settings.retention_days))
-
-
-def _storable(value: Any) -> Any:
-    """Return JSON without what a database cannot hold."""
-    if isinstance(value, str):
-        return storable(value)
-    if isinstance(value, dict):
-        return {str(name): _storable(inner) for name, inner in value.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
-    return [_storable(inner) for inner in value] if isinstance(value, list) else value  # pyright: ignore[reportUnknownVariableType]

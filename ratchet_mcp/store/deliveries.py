@@ -6,13 +6,13 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from sqlalchemy import Connection, Select, delete, func, select, tuple_, update
 
 from ratchet_mcp.store.database import Database
-from ratchet_mcp.store.executions import is_id
+from ratchet_mcp.store.executions import is_id, storable
 from ratchet_mcp.store.records import PENDING, DeliveryRecord
 from ratchet_mcp.store.statements import BATCHES, DELIVERIES, EXECUTIONS, JOBS, OWNERS, insert_or
 from ratchet_mcp.store.writer import Writer
@@ -228,3 +228,13 @@ def normal_id(text: str | None) -> str | None:
         return None if text is None else str(UUID(text))
     except (ValueError, AttributeError):
         return None
+
+
+def storable_json(value: Any) -> Any:
+    """Return JSON without what a database cannot hold in its texts."""
+    if isinstance(value, str):
+        return storable(value)
+    if isinstance(value, dict):
+        members = cast("dict[str, Any]", value)
+        return {str(name): storable_json(inner) for name, inner in members.items()}
+    return [storable_json(inner) for inner in cast("list[Any]", value)] if isinstance(value, list) else value

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import sqlite3
 import time
 from collections.abc import AsyncIterator, Iterator
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -259,3 +261,32 @@ async def test_a_secret_that_belongs_to_another_task_is_not_sent(delivery: Deliv
     [failed] = await delivery.deliver({}, destination)
     assert failed.last_error is not None and "not there for the task report" in failed.last_error["message"]
     assert not asked(server, path)
+
+
+async def test_an_outcome_that_a_locked_database_refuses_is_written_when_it_is_free(tmp_path: Path, server: HttpServer) -> None:
+    from loguru import logger
+
+    settings = settings_for(f"sqlite:///{tmp_path}/r.db", tmp_path / "root")
+    settings = settings.model_copy(update={"store": settings.store.model_copy(update={"busy_timeout_seconds": 0.1})})
+    destination, path = hook(server)
+    asked_for, answer, refused = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    async def wait(request: Asked, writer: asyncio.StreamWriter) -> None:
+        loop.call_soon_threadsafe(asked_for.set)
+        while not answer.is_set():
+            await asyncio.sleep(0.01)
+        writer.write(response(b"ok"))
+
+    server.handlers[path] = wait
+    sink = logger.add(lambda line: refused.set() if "cannot be written yet" in line else None)
+    async with delivering(settings) as delivery:
+        [planned] = await delivery.plan({}, destination)
+        await asyncio.wait_for(asked_for.wait(), 30)
+        with closing(sqlite3.connect(tmp_path / "r.db", isolation_level=None)) as holder:
+            holder.execute("BEGIN IMMEDIATE")
+            answer.set()
+            await asyncio.wait_for(refused.wait(), 30)
+        done = await delivery.until(planned.id, DeliveryStatus.DELIVERED)
+    logger.remove(sink)
+    assert (done.attempts, len(asked(server, path))) == (1, 1)

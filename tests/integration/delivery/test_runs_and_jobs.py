@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 from uuid import NAMESPACE_URL, uuid4, uuid5
@@ -19,6 +22,7 @@ from ratchet_mcp.errors import DeliveryInvalid
 from ratchet_mcp.execution.models import Origin, Status
 from ratchet_mcp.jobs.models import JobRequest, JobStatus
 from ratchet_mcp.jobs.retry import RetryPolicy
+from ratchet_mcp.jobs.schedules.models import ScheduleRequest
 from ratchet_mcp.settings import DeliverySettings, EngineSettings, RegistrySettings, Settings, SourceSettings, StoreSettings
 
 LIMIT_SECONDS = 30
@@ -92,6 +96,27 @@ async def test_a_run_that_fails_goes_where_failures_go(ratchet: Ratchet) -> None
     [everywhere] = await all_of(ratchet, execution_id=failed.id)
     record = json.loads((out(ratchet) / f"all/{failed.id}.json").read_text())
     assert (everywhere.event, record["error"]["code"], "output" in record) == ("failed", "task_error", False)
+
+
+async def test_a_run_that_took_too_long_has_failed(ratchet: Ratchet) -> None:
+    late = await (await ratchet.execute("forever", {}, origin=Origin.REST, timeout_seconds=0.2)).wait(None)
+    assert late.status is Status.TIMED_OUT
+    assert [(each.event, each.status) for each in await all_of(ratchet, execution_id=late.id)] == [("failed", DeliveryStatus.DELIVERED)]
+
+
+async def test_a_schedule_hands_its_destinations_to_its_jobs(ratchet: Ratchet) -> None:
+    with pytest.raises(DeliveryInvalid, match="does not go up"):
+        await ratchet.schedules.create(ScheduleRequest("plain", "0 0 29 2 *", delivery=[{"type": "file", "path": "../a.json"}]))
+    destination = {"type": "file", "path": "scheduled/{{ job.schedule_id }}.json"}
+    made = await ratchet.schedules.create(ScheduleRequest("plain", "0 0 29 2 *", input={"n": 1}, delivery=[destination]))
+    with closing(sqlite3.connect(str(ratchet.settings.store.url).removeprefix("sqlite:///"), isolation_level=None)) as database:
+        database.execute("UPDATE schedules SET next_run = ? WHERE id = ?", (time.time_ns() // 1000, made.id.replace("-", "")))
+    with anyio.fail_after(LIMIT_SECONDS):
+        while not (jobs := (await ratchet.jobs.find(schedule_id=made.id)).jobs):
+            await anyio.sleep(0.02)
+    await ratchet.jobs.wait(jobs[0].id, LIMIT_SECONDS)
+    assert [each.status for each in await all_of(ratchet, job_id=jobs[0].id)] == [DeliveryStatus.DELIVERED] * 2
+    assert json.loads((out(ratchet) / f"scheduled/{made.id}.json").read_text()) == {"n": 1}
 
 
 async def test_a_destination_of_a_task_that_cannot_be_used_is_a_delivery_that_failed(ratchet: Ratchet) -> None:
