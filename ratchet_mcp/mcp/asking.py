@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import anyio
 from mcp.shared.exceptions import MCPError
@@ -156,4 +156,16 @@ def request_of(message: str, schema: Mapping[str, Any]) -> ElicitRequest:
 
 
 def _form(schema: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in {"type": "object", **schema}.items() if name != "additionalProperties"}
+    form = {name: value for name, value in {"type": "object", **schema}.items() if name != "additionalProperties"}
+    return _shown(form)
+
+
+def _shown(value: Any) -> Any:
+    """Return a schema whose texts for people hold nothing that cannot be seen; names and values stay as they are."""
+    if isinstance(value, dict):
+        items = cast("dict[str, Any]", value).items()
+        return {
+            name: visible(each, MAX_MESSAGE) if name in ("title", "description") and isinstance(each, str) else _shown(each)
+            for name, each in items
+        }
+    return [_shown(each) for each in cast("list[Any]", value)] if isinstance(value, list) else value

@@ -165,6 +165,13 @@ async def test_a_batch_becomes_a_task_and_its_result_has_all_requests(http_serve
     assert cast("Any", quick.structured_content)["results"][0]["output"] == 3
 
 
+async def test_a_batch_is_cancelled_as_a_task(client: Client):
+    handle = await begin(client, "batch_execute", {"requests": [{"id": "one", "task": "never", "input": {}}]})
+    assert (await get(client.session, handle.task_id)).status_message == "0 of 1"
+    await cancel(client.session, handle.task_id)
+    assert (await follow(client.session, handle.task_id)).status == "cancelled"
+
+
 # ---------------------------------------------------------------- questions
 async def test_a_question_makes_a_task_wait_for_input_until_it_is_answered(client: Client):
     handle = await begin(client, RUN, {"code": HELLO})
@@ -172,6 +179,8 @@ async def test_a_question_makes_a_task_wait_for_input_until_it_is_answered(clien
     assert waiting.input_requests is not None
     (key, request), *others = waiting.input_requests.items()
     assert others == [] and request["method"] == "elicitation/create"
+    told = await client.call_tool("get_status", {"id": handle.task_id})
+    assert cast("Any", told.structured_content)["questions"] == ["Who are you?"]
     assert request["params"]["message"] == "Who are you?" and request["params"]["requestedSchema"]["required"] == ["name"]
     await update(client.session, handle.task_id, {key: accept("Ada")})
     done = await follow(client.session, handle.task_id)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+import anyio
 from loguru import logger
 
 from ratchet_mcp.errors import RatchetError
@@ -46,8 +47,8 @@ async def become(call: Call, handle: Handle, becomes: Becomes, seconds: float) -
     # What fails is told to the client, as the call would have told it; only a crash makes it run again.
     request = replace(becomes.request, retry=RetryPolicy(attempts=1), call={TOOL: becomes.tool, **becomes.facts})
     try:
-        job = await ratchet.jobs.adopt(handle, handle.task, request=request)
+        with anyio.CancelScope(shield=True):  # a job that is half adopted would have no end
+            job = await ratchet.jobs.adopt(handle, handle.task, request=request)
+            raise BecameTask(created(job, call.settings.mcp))
     except RatchetError as error:
         logger.warning("A run could not be made a task, so its call waits for it: {}", error.message)
-        return
-    raise BecameTask(created(job, call.settings.mcp))

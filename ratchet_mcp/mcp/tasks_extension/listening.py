@@ -29,6 +29,9 @@ Listen = Callable[["ServerRequestContext[Any, Any]", "SubscriptionsListenRequest
 MAX_TASKS = 100
 """Tasks that one stream may follow."""
 
+MAX_FOLLOWED = 1_000
+"""Tasks that all streams together may follow; further ones are left out of what is acknowledged."""
+
 LOOK_SECONDS = 0.5
 """How often the row of a task is looked at which another process may run."""
 
@@ -64,6 +67,7 @@ class TaskStreams:
         self._extension = extension
         self._listen = listen
         self._followed: Ratchet | None = None
+        self._count = 0
         self._waiting: defaultdict[str, set[anyio.Event]] = defaultdict(set)
 
     async def __call__(
@@ -76,6 +80,16 @@ class TaskStreams:
         require(context)
         call = self._extension.call_of(context)
         ids = [id for id in _ids(wanted) if await self._extension.knows(call, id)]
+        ids = ids[: max(0, MAX_FOLLOWED - self._count)]
+        self._count += len(ids)
+        try:
+            return await self._serve(context, params, call, ids)
+        finally:
+            self._count -= len(ids)
+
+    async def _serve(
+        self, context: ServerRequestContext[Any, Any], params: SubscriptionsListenRequestParams, call: Call, ids: list[str]
+    ) -> SubscriptionsListenResult:
         self._follow(await call.app.get())
         session: Any = _Session(context.session, ids, anyio.Event())
         done: list[SubscriptionsListenResult] = []

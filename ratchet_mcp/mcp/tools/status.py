@@ -10,12 +10,13 @@ from ratchet_mcp.errors import BatchNotFound, ExecutionNotFound, JobNotFound
 from ratchet_mcp.execution.models import Execution, Status
 from ratchet_mcp.execution.tree import MOST_NODES, tree_of
 from ratchet_mcp.mcp import batch_view, execution_view, job_view
-from ratchet_mcp.mcp.asking import attend, open_questions
+from ratchet_mcp.mcp.asking import MAX_MESSAGE, attend, open_questions
 from ratchet_mcp.mcp.long_output import ALL_LINES, items_that_fit, lines_that_fit, page_of_output, with_output
 from ratchet_mcp.mcp.results import ToolResult, clipped, success, to_json
 from ratchet_mcp.mcp.tools import schemas
 from ratchet_mcp.mcp.tools.arguments import WHOLE, Arguments
 from ratchet_mcp.mcp.tools.spec import READ_ONLY, Call, ToolSpec
+from ratchet_mcp.tasks.visible import visible
 
 if TYPE_CHECKING:
     from ratchet_mcp.app import Ratchet
@@ -28,6 +29,7 @@ PAGE_OF_FETCHES = 50
 CHARACTERS_OF_NODE = 800
 """A fifth of a result's length holds the tree of the tasks that a run called: an entry has some 160 characters."""
 ASKS_HINT = "It waits for answers of its user. Call get_status with wait_seconds, and the user is asked if your client can."
+TASK_HINT = "It waits for answers of its user, which the client that began it gives with tasks/update."
 UNFINISHED_HINT = "Not finished yet. Call get_status again with wait_seconds."
 
 
@@ -104,6 +106,8 @@ async def _of_job(call: Call, arguments: GetStatus, ratchet: Ratchet, job: Job) 
     view = job_view.listed(job)
     if not job.status.final:
         view["hint"] = UNFINISHED_HINT
+    if waiting := ratchet.jobs.asking.open_questions(job):
+        view |= {"questions": [visible(each["message"], MAX_MESSAGE) for each in waiting], "hint": TASK_HINT}
     if job.execution_id is None:
         return success(view)
     execution = await ratchet.executions.get(job.execution_id)

@@ -43,10 +43,11 @@ class Up:
     up = get
 
 
-@pytest.fixture(scope="module")
-async def two(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[Ratchet, Ratchet]]:
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+async def two(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[Ratchet, Ratchet]]:
     """Two processes' worth of services on one database; the second runs no jobs."""
-    url = f"sqlite:///{tmp_path_factory.mktemp('store')}/ratchet.db"
+    file = f"sqlite:///{tmp_path_factory.mktemp('store')}/ratchet.db"
+    url = file if request.param == "sqlite" else request.getfixturevalue("module_postgres_url")
     settings = Settings(store=StoreSettings(url=url), registry=RegistrySettings(bundled=False))
     async with Ratchet.open(settings) as one, Ratchet.open(settings, work=False) as other:
         yield one, other
