@@ -26,7 +26,7 @@ METADATA, CODE = METADATA_FILES[0], CODE_FILES[0]
 SCHEMAS = {"input_schema": "input.schema.json", "output_schema": "output.schema.json"}
 NOT_EXPOSED = "none"
 """What an author gives as `expose` to take it out."""
-_KEPT = ("title", "description", "tags", "timeout_seconds", "expose", "annotations", "network")
+_KEPT = ("title", "description", "tags", "timeout_seconds", "expose", "annotations", "network", "cache")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +44,7 @@ class Parts:
     expose: str | None = None
     annotations: Mapping[str, Any] | None = None
     network: Mapping[str, Any] | None = None
+    cache: Mapping[str, Any] | None = None
 
     @property
     def given(self) -> frozenset[str]:

@@ -33,6 +33,7 @@ class _Written(Given):
     expose: Annotated[Literal["tool", "none"] | None, Field(default=None, description='"tool": its own MCP tool')]
     annotations: Annotated[dict[str, Any] | None, Field(default=None, description="hints of that tool")]
     network: Annotated[dict[str, Any] | None, Field(default=None, description="{allow: [hosts], secrets: [names]}")]
+    cache: Annotated[dict[str, Any] | None, Field(default=None, description='results given again: {ttl: "1h", key?: ["/a"]}')]
 
 
 class CreateTask(_Written):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
@@ -38,6 +39,7 @@ class Execute(Arguments):
     wait_seconds: Annotated[float | None, Field(ge=0, le=50, description="then answer with status running (default 25)")] = None
     timeout_seconds: Timeout = None
     record: Annotated[bool, Field(description="keep requests, clock and random numbers for replay_execution")] = False
+    fresh: Annotated[bool, Field(description="run it although its result is cached")] = False
 
 
 class ExecuteTask(Background, Execute):
@@ -70,8 +72,10 @@ async def execute_task(call: Call, arguments: ExecuteTask) -> ToolResult:
     if arguments.background:
         if arguments.record:
             raise InvalidArgument("A background job cannot be recorded.", hint="Leave out record or background.")
+        if arguments.fresh:
+            raise InvalidArgument("A background job takes cached results.", hint="Leave out fresh or background, or purge the cache.")
         return await submit(call, arguments, arguments.task, value, origin=Origin.MCP, timeout_seconds=arguments.timeout_seconds)
-    started = ratchet.recordings.start if arguments.record else ratchet.executions.start
+    started = ratchet.recordings.start if arguments.record else partial(ratchet.executions.start, fresh=arguments.fresh)
 
     def start(on_progress: OnProgress) -> Awaitable[Handle]:
         return started(

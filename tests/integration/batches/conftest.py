@@ -18,6 +18,7 @@ TASKS: dict[str, tuple[str, Any]] = {
     "add": ("(input) => ({ sum: input.a + input.b })", NUMBERS),
     "echo": ("(input) => input", {}),
     "fail": ("(input) => { throw new Error('no ' + input.what); }", {}),
+    "chance": ("() => Math.random()", {}),
     "second-try": ("(input, context) => context.attempt > 1 ? { tries: context.attempt } : new Promise(r => setTimeout(r, 100000))", {}),
     "forever": ("() => { reportProgress(0.5, 'half'); return new Promise(r => setTimeout(r, 100000)); }", {}),
 }
@@ -25,7 +26,8 @@ TASKS: dict[str, tuple[str, Any]] = {
 
 def write_tasks(folder: Path) -> Path:
     for name, (code, schema) in TASKS.items():
-        path = add_task(folder, name, code, name=name, version="1.0.0", description="For tests.")
+        more = {"cache": {"ttl": "1h"}} if name == "chance" else {}
+        path = add_task(folder, name, code, name=name, version="1.0.0", description="For tests.", **more)
         (path / "input.schema.json").write_text(json.dumps(schema))
     return folder
 

@@ -171,3 +171,30 @@ async def test_get_status_shows_the_tasks_that_a_run_called(ask: Caller) -> None
 async def test_an_id_of_nothing_is_told(ask: Caller) -> None:
     _, text = await ask.failing("get_status", id="0198c1d2-0000-7000-8000-000000000000")
     assert "No execution, job or batch has the id" in text
+
+
+async def test_a_cached_result_says_so_and_a_fresh_run_is_none(ask: Caller) -> None:
+    first = await ask.fine("execute_task", task="chance")
+    again = await ask.fine("execute_task", task="chance")
+    assert again["output"] == first["output"]
+    assert again["cached"]["execution_id"] == first["execution_id"]
+    assert (await ask.fine("get_status", id=again["execution_id"]))["cached"] == again["cached"]
+    fresh = await ask.fine("execute_task", task="chance", fresh=True)
+    assert fresh["output"] != first["output"]
+    assert "cached" not in fresh
+    refused, _ = await ask.failing("execute_task", task="chance", fresh=True, background=True)
+    assert refused["error"]["code"] == "invalid_argument"
+
+
+async def test_an_author_says_how_long_results_are_given_again(ask: Caller) -> None:
+    parts = {
+        "description": "A number.",
+        "code": "() => Math.random()",
+        "input_schema": {"type": "object"},
+        "output_schema": {"type": "number"},
+    }
+    await ask.fine("create_task", name="lucky", cache={"ttl": "1h"}, **parts)
+    first, second = [await ask.fine("execute_task", task="lucky") for _ in range(2)]
+    assert second["output"] == first["output"]
+    refused, _ = await ask.failing("edit_task", task="lucky", cache={"ttl": "often"})
+    assert "cache.ttl" in str(refused)

@@ -19,7 +19,7 @@ from ratchet_mcp.mcp.tools.tasks import ListTasks
     [
         (ExecuteTask, {}, "$.task is required."),
         (ExecuteTask, {"task": "a", "inputs": {}}, "$.inputs is not an argument of tool; did you mean input?"),
-        (ExecuteTask, {"task": "a", "zzz": 1}, "its arguments are task, input, wait_seconds, timeout_seconds, record, background,"),
+        (ExecuteTask, {"task": "a", "zzz": 1}, "its arguments are task, input, wait_seconds, timeout_seconds, record, fresh, background,"),
         (ExecuteTask, {"task": 5}, "$.task should be a valid string, not 5."),
         (ExecuteTask, {"task": "a", "wait_seconds": 51}, "$.wait_seconds should be less than or equal to 50, not 51."),
         (ExecuteTask, {"task": "a", "wait_seconds": "5"}, '$.wait_seconds should be a valid number, not "5".'),
