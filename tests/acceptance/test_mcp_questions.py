@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable
 from typing import Any, cast
@@ -138,6 +139,29 @@ async def test_a_task_that_is_called_asks_the_user_of_its_caller(connecting: Con
     async with connecting(User(named("Ada"))) as client:
         result = await structured(client, RUN, code="async () => await tasks.call('asks-later', {})")
     assert result["output"] == "Hello, Ada!"
+
+
+async def test_every_kind_of_value_reaches_the_client_with_texts_that_can_be_seen(connecting: Connecting):
+    properties = {
+        "mail": {"type": "string", "format": "email", "title": "Ma\u202eil", "default": "a@example.com"},
+        "code": {"type": "string", "pattern": "^[a-z]+$", "description": "Lower\u0007 case"},
+        "age": {"type": "integer", "minimum": 0, "maximum": 150},
+        "news": {"type": "boolean", "default": True},
+        "size": {"type": "string", "enum": ["s", "l"], "enumNames": ["Small", "Large"]},
+        "colour": {"type": "string", "oneOf": [{"const": "#f00", "title": "Red"}]},
+        "tags": {"type": "array", "items": {"type": "string", "enum": ["a", "b"]}, "maxItems": 2},
+        "days": {"type": "array", "items": {"anyOf": [{"const": "mo", "title": "Monday"}]}},
+    }
+    content = {"mail": "b@example.com", "code": "x", "age": 3, "news": False, "size": "l", "colour": "#f00", "tags": ["a"], "days": ["mo"]}
+    schema = json.dumps({"type": "object", "properties": properties, "additionalProperties": False})
+    user = User(content)
+    async with connecting(user) as client:
+        result = await structured(client, RUN, code=f"async () => (await ask('All\\u0000 \\u202eof it?', {schema})).content")
+    assert result["output"] == content
+    assert user.asked == ["All of it?"]
+    shown = user.schemas[0]["properties"]
+    assert (shown["mail"]["title"], shown["code"]["description"]) == ("Mail", "Lower case")
+    assert set(shown) == set(properties)
 
 
 async def test_debug_task_says_that_it_cannot_ask(connecting: Connecting):
