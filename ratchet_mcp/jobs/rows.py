@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -27,9 +28,15 @@ def to_job(record: JobRecord) -> Job:
         status=JobStatus(record.status),
         priority=Priority(record.priority),
         origin=Origin(record.origin),
-        retry=RetryPolicy.from_dict(record.retry_policy or {}),
+        retry=_retry(orjson.dumps(record.retry_policy or {})),
         **values,
     )
+
+
+@lru_cache(maxsize=256)
+def _retry(text: bytes) -> RetryPolicy:
+    """Return the policy of its JSON text; few differ."""
+    return RetryPolicy.from_dict(orjson.loads(text))
 
 
 def to_control(record: ControlRecord) -> Control:

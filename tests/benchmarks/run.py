@@ -10,7 +10,7 @@ from pathlib import Path
 
 from figures import HEAD
 
-NAMES = ("floor", "stdio", "start", "cpu", "listing", "memory", "registry", "testing", "fetch", "schedules")
+NAMES = ("floor", "stdio", "start", "cpu", "listing", "memory", "registry", "testing", "fetch", "jobs", "schedules")
 README = Path(__file__).parents[2] / "README.md"
 BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
 
