@@ -96,6 +96,17 @@ def test_unknown_keys_are_kept(write: Write) -> None:
     assert task.metadata["author"] == "Ada"
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [[], {"speed": 1}, {"concurrency": 0}, {"concurrency": "2"}, {"rate": "often"}, {"rate": 10}, {"retry": {"attempts": 0}}, {"retry": 3}],
+    ids=str,
+)
+def test_a_task_cannot_say_of_its_jobs_what_makes_no_sense(write: Write, wrong: Any) -> None:
+    good = {"concurrency": 2, "rate": "10/m", "retry": {"attempts": 3, "delay": "1m", "on": "any"}}
+    assert load_task(write({"metadata.json": json.dumps({"jobs": good})}, "good")).metadata["jobs"] == good
+    assert [each["path"] for each in problems(write({"metadata.json": json.dumps({"jobs": wrong})}))] == ["$.jobs"]
+
+
 def test_a_byte_order_mark_and_crlf_are_fine(write: Write) -> None:
     bom = b"\xef\xbb\xbf"
     task = load_task(write({"metadata.json": bom + GOOD["metadata.json"].encode(), "main.js": bom + b"function main(i) {\r\n}\r\n"}))
