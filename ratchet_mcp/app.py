@@ -165,7 +165,7 @@ class Ratchet:
         from ratchet_mcp.jobs.models import JobRequest, Priority
 
         urgency = Priority.NORMAL if priority is None else priority
-        request = JobRequest("<batch>", plan.to_dict(), origin=origin, principal=principal, priority=urgency, kind="batch", call=call)
+        request = JobRequest("<batch>", plan.to_json(), origin=origin, principal=principal, priority=urgency, kind="batch", call=call)
         job = await self.jobs.submit(request)
         return job, await (await self.batches()).add_for_job(job, plan)
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 import anyio.to_thread
+import orjson
 
 from ratchet_mcp.batches.plan import Plan, PlanProblems, Request, read_mode, read_requests
 from ratchet_mcp.batches.references import resolve
@@ -47,7 +48,11 @@ class Checking:
         if not isinstance(stop_on_error, bool):
             problems.add(f"stop_on_error is true or false, not {shown(stop_on_error)}", "stop_on_error")
         read = read_requests(requests, mode, problems)
-        pinned = [await self._pin(request, problems) for request in read]
+        _check_writable(read, problems)
+        sizes: list[int] = []
+        pinned = [await self._pin(request, problems, sizes) for request in read]
+        if sum(sizes) > INPUTS * self._settings.limits.input_bytes:
+            problems.add(f"the inputs have {sum(sizes):,} bytes together; {INPUTS} times limits.input_bytes is allowed", "requests")
         problems.refuse()
         return Plan(tuple(pinned), mode, 1 if mode == "sequential" else together, stop_on_error)
 
@@ -60,7 +65,7 @@ class Checking:
             return 1
         return given
 
-    async def _pin(self, request: Request, problems: PlanProblems) -> Request:
+    async def _pin(self, request: Request, problems: PlanProblems, sizes: list[int]) -> Request:
         """Name the version that will run; notes a task that is not there, and an input that does not fit it."""
         where = ("requests", request.index)
         try:
@@ -71,9 +76,9 @@ class Checking:
             return request
         try:
             if is_small(request.input):
-                self._check_input(task, request)
+                sizes.append(self._check_input(task, request))
             else:
-                await anyio.to_thread.run_sync(self._check_input, task, request)
+                sizes.append(await anyio.to_thread.run_sync(self._check_input, task, request))
         except RatchetError as error:
             violations = cast("list[dict[str, Any]]", error.details.get("violations") or [])
             for violation in violations[:10]:
@@ -85,8 +90,19 @@ class Checking:
                 problems.add(error.message, *where, "input")
         return replace(request, task=task.reference)
 
-    def _check_input(self, task: Task, request: Request) -> None:
+    def _check_input(self, task: Task, request: Request) -> int:
+        """Return the length of an input as JSON text. Raises `InputInvalid` and `InputTooLarge`."""
         limits = run_limits(self._settings.limits, task_seconds=task.timeout_seconds)
-        encode_input(request.input, limits)
+        text = encode_input(request.input, limits)
         if not request.refers:
             check_input(task, resolve(request.input, {}))
+        return len(text)
+
+
+def _check_writable(requests: list[Request], problems: PlanProblems) -> None:
+    """Note what cannot be kept: it is nested too deeply, has half of a surrogate pair, or an integer beyond 64 bits."""
+    for request in requests:
+        try:
+            orjson.dumps(request.given)
+        except TypeError as error:
+            problems.add(f"depends_on and when cannot be written as JSON: {error}", "requests", request.index)

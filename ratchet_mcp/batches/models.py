@@ -8,6 +8,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal
 
+from ratchet_mcp.execution.values import encodable
+
 Mode = Literal["parallel", "sequential", "dependency"]
 MODES: tuple[Mode, ...] = ("parallel", "sequential", "dependency")
 
@@ -65,6 +67,8 @@ class RequestResult:
     def to_row(self) -> dict[str, Any]:
         """Return what the batch's row keeps: all but the output, which is in the execution's."""
         kept = {name: getattr(self, name) for name in self.__slots__ if name not in ("output", "status")}
+        if self.error is not None:
+            kept["error"] = encodable(self.error)
         return {"status": self.status.value, **{name: value for name, value in kept.items() if value is not None}}
 
     @classmethod

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
 from typing import Any, cast
 
+import orjson
+
 from ratchet_mcp.batches.conditions import Condition, read_condition
 from ratchet_mcp.batches.models import MODES, Mode
 from ratchet_mcp.batches.references import Mistake, Where, find_references
 from ratchet_mcp.errors import BatchInvalid
+from ratchet_mcp.store.records import JsonText
 from ratchet_mcp.tasks.json_values import is_array, is_object
 from ratchet_mcp.tasks.violations import did_you_mean, json_path, shown
 
@@ -47,6 +51,14 @@ class Plan:
         """Return the plan as JSON, each task pinned to its version."""
         requests = [{**request.given, "task": request.task, "input": request.input} for request in self.requests]
         return {"requests": requests, "mode": self.mode, "max_parallel": self.max_parallel, "stop_on_error": self.stop_on_error}
+
+    def to_json(self) -> JsonText:
+        """Return the plan as JSON text; its inputs may hold integers beyond 64 bits, as those of executions."""
+        body = self.to_dict()
+        try:
+            return JsonText(orjson.dumps(body).decode())
+        except TypeError:
+            return JsonText(json.dumps(body, ensure_ascii=False, separators=(",", ":")))
 
     @classmethod
     def from_dict(cls, body: Mapping[str, Any]) -> Plan:

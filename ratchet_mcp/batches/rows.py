@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from ratchet_mcp.batches.models import Batch, BatchStatus, RequestResult, RequestStatus
 from ratchet_mcp.batches.plan import Plan
 from ratchet_mcp.errors import BatchFailed
@@ -15,7 +13,7 @@ def waiting(plan: Plan) -> list[RequestResult]:
     return [RequestResult(request.id, request.task) for request in plan.requests]
 
 
-def row_of(batch: Batch, plan: dict[str, Any]) -> BatchRecord:
+def row_of(batch: Batch, plan: Plan) -> BatchRecord:
     """Return the row of a batch."""
     return BatchRecord(
         batch.id,
@@ -23,7 +21,7 @@ def row_of(batch: Batch, plan: dict[str, Any]) -> BatchRecord:
         batch.principal,
         batch.origin,
         batch.created_at,
-        plan,
+        plan.to_json(),
         [result.to_row() for result in batch.results],
         batch.job_id,
     )

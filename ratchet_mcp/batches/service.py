@@ -33,6 +33,8 @@ POLL_SECONDS = 0.5
 """How often the rows of other processes' batches are looked at, and who wants one of ours cancelled."""
 CANCEL_SECONDS = 5.0
 """How long `cancel` waits for the runs to end."""
+SAVE_SECONDS = 0.02
+"""The pause between two records of how a batch stands; what ends meanwhile goes into the next one."""
 SAVE_AGAIN_SECONDS = 1.0
 """How soon the end of a batch is recorded again that the store refused."""
 
@@ -80,7 +82,7 @@ class Batches:
     async def add_for_job(self, job: BatchJob, plan: Plan) -> Batch:
         """Record the batch of a job that waits for its turn, under the job's id; one that is recorded already stays as it is."""
         batch = Batch(job.id, BatchStatus.QUEUED, job.principal, job.origin.value, job.created_at, waiting(plan), job_id=job.id)
-        await self._store.add(row_of(batch, plan.to_dict()))
+        await self._store.add(row_of(batch, plan))
         return batch
 
     async def perform(self, job: BatchJob) -> None:
@@ -111,7 +113,7 @@ class Batches:
             raise failure_of(batch)
 
     def _make(self, batch: Batch, plan: Plan, asker: Asker, on_progress: OnProgress | None) -> _Live:
-        live = _Live(row_of(batch, plan.to_dict()))
+        live = _Live(row_of(batch, plan))
         live.running = Running(batch, plan, asker, self._catalog, self._executions, live.change, on_progress)
         return live
 
@@ -168,6 +170,7 @@ class Batches:
                 await self._save(live)
             except RatchetError as error:
                 logger.warning("How batch {} stands could not be recorded: {}", live.record.id, error.message)
+            await anyio.sleep(SAVE_SECONDS)
 
     async def _save(self, live: _Live) -> None:
         batch = live.running.batch

@@ -18,14 +18,14 @@ UNFINISHED = ("queued", "running")
 
 @dataclass(slots=True)
 class BatchRecord:
-    """One batch. `plan` and `results` are JSON; `owner` is the process that runs it."""
+    """One batch. `plan` and `results` are JSON, on the way in `plan` may be `JsonText`; `owner` is the process that runs it."""
 
     id: str
     status: str
     principal: str
     origin: str
     created_at: datetime
-    plan: dict[str, Any]
+    plan: Any
     results: list[dict[str, Any]]
     job_id: str | None = None
     owner: str | None = None

@@ -215,3 +215,32 @@ async def test_an_unknown_batch_is_told(ratchet: Ratchet, id: str) -> None:
     for ask in (batches.get, batches.cancel):
         with pytest.raises(BatchNotFound):
             await ask(id)
+
+
+async def test_what_can_be_run_can_be_kept(ratchet: Ratchet) -> None:
+    odd = {"large": 2**70, "nothing": "\u0000", "ä": [1.0, -0.0, None]}
+    batch = await run(ratchet, {"id": "a", "task": "echo", "input": odd}, {"id": "b", "task": "echo", "input": [{"$from": "a"}]})
+    assert batch.status is BatchStatus.COMPLETED
+    again = await (await ratchet.batches()).get(batch.id)
+    assert by_id(again)["b"].output == by_id(batch)["b"].output == [{"large": 2.0**70, "nothing": "\u0000", "ä": [1, 0, None]}]
+    job, _ = await ratchet.submit_batch(
+        await (await ratchet.batches()).check([{"id": "a", "task": "echo", "input": odd}]), origin=Origin.MCP
+    )
+    assert (await ratchet.jobs.wait(job.id, 30)).status.value == "completed"
+
+
+@pytest.mark.parametrize("value", ["\ud800", 2**70, "deep"], ids=["half-a-pair", "too-large", "deep"])
+async def test_a_condition_that_cannot_be_kept_is_refused(ratchet: Ratchet, value: Any) -> None:
+    if value == "deep":
+        value = []
+        for _ in range(3000):
+            value = [value]
+    when = {"from": "a", "op": "==", "value": value}
+    with pytest.raises(BatchInvalid, match="cannot be written as JSON"):
+        await (await ratchet.batches()).check([add("a", 1, 1), add("b", 1, 1, when=when)])
+
+
+async def test_inputs_that_are_too_large_together_are_refused(ratchet: Ratchet) -> None:
+    requests = [{"id": str(number), "task": "echo", "input": "x" * 3_500_000} for number in range(5)]
+    with pytest.raises(BatchInvalid, match=r"17,500,010 bytes together; 4 times limits.input_bytes is allowed"):
+        await (await ratchet.batches()).check(requests)
