@@ -13,6 +13,7 @@ from pgqueuer.core.tm import TaskManager
 from pgqueuer.domain.settings import DBSettings, Durability
 from pgqueuer.ports.driver import Driver, NotifyCallback
 from pgqueuer.queries import Queries
+from psycopg import sql
 from psycopg.rows import dict_row
 
 T = TypeVar("T")
@@ -47,6 +48,13 @@ def queries_on(connection: psycopg.Connection[Any]) -> Queries:
     """Return PgQueuer's queries on a blocking connection; call them through `at_once`."""
     builders = {"qbe": QueryBuilderEnvironment(names()), "qbq": _queue_builder(), "qbs": QuerySchedulerBuilder(names())}
     return Queries(_Here(connection), **builders)  # type: ignore[arg-type]  # each value has its key's type
+
+
+def mute(connection: psycopg.Connection[Any]) -> None:
+    """Let PgQueuer's table no longer tell of each change: what there is to hear, `SharedQueue` says itself."""
+    connection.execute(
+        sql.SQL("ALTER TABLE {} DISABLE TRIGGER {}").format(sql.Identifier(names().queue_table), sql.Identifier(names().trigger))
+    )
 
 
 @cache

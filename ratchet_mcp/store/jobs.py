@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
@@ -17,7 +17,7 @@ from ratchet_mcp.store.job_claims import claim
 from ratchet_mcp.store.job_controls import change_control, declare, read_controls
 from ratchet_mcp.store.job_records import COLUMNS, LISTED, WAITING, Cancelling, ControlRecord, JobFilter, JobRecord, Waiting
 from ratchet_mcp.store.records import DeliveryRecord
-from ratchet_mcp.store.statements import EXECUTIONS, JOBS, indexed, insert_or
+from ratchet_mcp.store.statements import EXECUTIONS, JOBS, OWNERS, indexed, insert_or
 from ratchet_mcp.store.writer import Writer
 
 T = TypeVar("T")
@@ -103,9 +103,9 @@ class JobRepository:
         return self._writer.call(work)
 
     # ------------------------------------------------------------ handing out
-    def claim(self, most: int) -> asyncio.Future[list[JobRecord]]:
+    def claim(self, most: int, without: Collection[str] = ()) -> asyncio.Future[list[JobRecord]]:
         """Take up to `most` queued jobs for this process, in order; what is paused or at a limit stays."""
-        return self._writer.join(lambda connection: claim(connection, self._owner, most, self.now(connection)))
+        return self._writer.join(lambda connection: claim(connection, self._owner, most, self.now(connection), without=without))
 
     def take(self, id: str) -> asyncio.Future[list[JobRecord]]:
         """Take one job if it is queued and may start now: a list with it, or without."""
@@ -154,7 +154,7 @@ class JobRepository:
                 add_deliveries(connection, deliveries)
             return ours
 
-        return self._writer.join(work)
+        return self._writer.join(work, soon=True)
 
     # ------------------------------------------------------------ changing
     def cancel(self, id: str, reason: str | None) -> asyncio.Future[Cancelling | None]:
@@ -250,6 +250,11 @@ class JobRepository:
         statement = _filtered(wanted).order_by(JOBS.c.created_at.desc(), JOBS.c.id.desc()).limit(limit)
         return await self._database.read(lambda connection: [JobRecord.of_row(row) for row in connection.execute(statement).mappings()])
 
+    async def alone(self) -> bool:
+        """Tell whether no other process uses the database."""
+        others = select(OWNERS.c.id).where(OWNERS.c.id != self._owner).limit(1)
+        return await self._database.read(lambda connection: connection.execute(others).first() is None)
+
     async def counts(self, most: int) -> dict[str, int]:
         """Return how many jobs are queued, scheduled and running; counting ends at `most`."""
 
@@ -263,10 +268,16 @@ class JobRepository:
         return await self._database.read(read)
 
     def now(self, connection: Connection) -> datetime:
-        """Return the time by which it is decided what is due."""
-        if connection.dialect.name == "postgresql":
-            return connection.execute(select(func.clock_timestamp())).scalar_one()
-        return self.clock()
+        """Return the time by which it is decided what is due; on a server asked for once in a transaction."""
+        if connection.dialect.name != "postgresql":
+            return self.clock()
+        transaction = connection.get_transaction()
+        known: tuple[Any, datetime] | None = connection.info.get("now")
+        if known is not None and transaction is not None and known[0] is transaction:
+            return known[1]
+        now = connection.execute(select(func.clock_timestamp())).scalar_one()
+        connection.info["now"] = (connection.get_transaction(), now)
+        return now
 
 
 def put_back(connection: Connection, orphaned: Any, now: datetime, *, crashed: bool) -> int:

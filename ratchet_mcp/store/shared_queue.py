@@ -175,7 +175,7 @@ class SharedQueue:
     def _install(self) -> None:
         import psycopg
 
-        from ratchet_mcp.store.entries import at_once, queries_on
+        from ratchet_mcp.store.entries import at_once, mute, queries_on
 
         with self._installing:
             if self._installed:
@@ -189,6 +189,7 @@ class SharedQueue:
                     else:
                         at_once(queries.install())
                         at_once(queries.optimize_autovacuum())
+                    mute(connection)
             except Exception as error:
                 raise describe(error, self._database.location.shown) from error
             self._installed = True

@@ -113,12 +113,18 @@ class Writer:
         """Do some work in a transaction of its own, in turn with the rows."""
         return cast("asyncio.Future[T]", self._put((), work))
 
-    def join(self, work: Callable[[Connection], T]) -> asyncio.Future[T]:
-        """Do some short work in the transaction of what else waits. It may be done twice: when others make that transaction fail."""
+    def join(self, work: Callable[[Connection], T], *, soon: bool = False) -> asyncio.Future[T]:
+        """Do some short work in the transaction of what else waits, with `soon` as `submit` has it.
+
+        It may be done twice: when others make that transaction fail.
+        """
         item = self._item((), work)
         item.shared = True
         self._held.append(item)
-        self._put_held()
+        if not soon:
+            self._put_held()
+        elif len(self._held) == 1:
+            self._flush = item.loop.call_later(HOLD_SECONDS, self._put_held)
         return cast("asyncio.Future[T]", item.future)
 
     def close(self, seconds: float) -> bool:
