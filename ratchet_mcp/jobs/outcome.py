@@ -26,6 +26,9 @@ NOTHING_RAN = frozenset(kind.code for kind in (Busy, CircuitOpen, QueueFull, Que
 
 SOON_SECONDS = 2.0
 
+MOST_TURNED_AWAY = 10
+"""How often a job may come to processes that do not know its task."""
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -69,6 +72,15 @@ def of_error(job: Job, error: dict[str, Any]) -> Outcome:
     if delay is None:
         return Outcome(JobStatus.FAILED, error, failures)
     return Outcome(JobStatus.SCHEDULED, error, failures, delay)
+
+
+def not_here(job: Job, error: dict[str, Any]) -> Outcome:
+    """Return the outcome of a job whose task this process does not know: another one may, for some time."""
+    if job.cancel_requested_at is not None:
+        return cancelled(job, None)
+    if job.attempts - job.failures - job.crashes > MOST_TURNED_AWAY:
+        return Outcome(JobStatus.FAILED, error, job.failures)
+    return Outcome(JobStatus.SCHEDULED, error, job.failures, SOON_SECONDS)
 
 
 def cancelled(job: Job, error: dict[str, Any] | None) -> Outcome:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import anyio
 from loguru import logger
 
-from ratchet_mcp.errors import InternalError, RatchetError
+from ratchet_mcp.errors import InternalError, RatchetError, TaskNotFound
 from ratchet_mcp.execution.models import Execution, Status
 from ratchet_mcp.jobs import outcome as outcomes
 from ratchet_mcp.jobs.models import Job, JobStatus, Performer
@@ -35,6 +35,9 @@ WATCH_SECONDS = 0.5
 
 RECORD_SECONDS = 5.0
 """The longest pause between two tries to record an outcome that the store refuses."""
+
+LEAVE_SECONDS = 5.0
+"""For how long a process leaves the jobs of a task that it does not know to others."""
 
 STOPPING = "The server stops; the job goes back to the queue."
 
@@ -93,6 +96,8 @@ class Running:
         self._ended = ended
         self._released = released
         self._claimed: dict[str, Job] = {}
+        self._unknown: dict[str, float] = {}
+        """Tasks that this process does not know though others may, and until when it leaves their jobs to those."""
         self._busy = anyio.Event()
         self._idle = anyio.Event()
         self._idle.set()
@@ -108,8 +113,12 @@ class Running:
         """Take up to `most` queued jobs for this process, or from `source`; returns their ids, for `perform`. Raises `StoreFailed`."""
         records: list[JobRecord] = []
         with anyio.CancelScope(shield=True):  # what was taken must not be forgotten
-            records = await (source or self._store.jobs.claim)(most)
+            records = await (source or self._claim)(most)
         return [self._hold(record) for record in records]
+
+    async def _claim(self, most: int) -> list[JobRecord]:
+        unknown = [task for task, until in self._unknown.items() if until > anyio.current_time()]
+        return await self._store.jobs.claim(most, unknown)
 
     def _hold(self, record: JobRecord) -> str:
         self._claimed[record.id] = to_job(record)
@@ -163,6 +172,11 @@ class Running:
             if job.crashes >= self._max_crashes:
                 return outcomes.crashed(job)
             return await self._in_a_place(attempt)
+        except TaskNotFound as error:
+            if job.kind != "task" or await self._store.jobs.alone():
+                return outcomes.of_error(job, error.to_dict())
+            self._unknown[job.task] = anyio.current_time() + LEAVE_SECONDS
+            return outcomes.not_here(job, error.to_dict())
         except RatchetError as error:
             return outcomes.of_error(job, error.to_dict())
         except Exception as error:
@@ -228,7 +242,7 @@ class Running:
                 break
             except RatchetError as error:
                 logger.warning("The end of job {} is not recorded yet: {}", job.id, error.message)
-                if self._closing and pause > 1:
+                if self._closing and pause > 0.1:
                     return  # its next owner sees that this process is gone
                 await anyio.sleep(pause)
                 pause = min(pause * 2, RECORD_SECONDS)

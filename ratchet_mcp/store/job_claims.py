@@ -7,7 +7,7 @@ not for each job.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -95,11 +95,19 @@ class Rules:
         return chosen, skipped
 
 
-def claim(connection: Connection, owner: str, most: int, now: datetime, only: Sequence[str] | None = None) -> list[JobRecord]:
+def claim(
+    connection: Connection,
+    owner: str,
+    most: int,
+    now: datetime,
+    only: Sequence[str] | None = None,
+    without: Collection[str] = (),
+) -> list[JobRecord]:
     """Take up to `most` queued jobs for a process, or of `only` these what may start; each gets the id of its next execution."""
     rules = _rules(connection, now)
     if rules.paused:
         return []
+    rules.left.update(dict.fromkeys(without, 0))
     rows = _candidates(connection, rules, most) if only is None else _of_these(connection, rules, most, only)
     records = [JobRecord.of_row(row) for row in rows]
     if not records:

@@ -84,6 +84,23 @@ async def test_a_server_that_stops_gives_its_jobs_back_and_the_next_one_finishes
                 await second.jobs.cancel(other.id)
 
 
+async def test_a_job_waits_for_a_process_that_knows_its_task(settings_for: partial, url: str) -> None:
+    settings = settings_for(url)
+    stranger = settings.model_copy(update={"registry": settings.registry.model_copy(update={"sources": []})})
+    async with Ratchet.open(settings, work=False) as front, Ratchet.open(stranger):
+        job = await front.jobs.submit(JobRequest("add", {"a": 1, "b": 2}))
+        turned_away = await until(front, job.id, JobStatus.SCHEDULED)
+        assert turned_away.last_error is not None
+        assert turned_away.last_error["code"] == "task_not_found"
+        async with Ratchet.open(settings):
+            job = await front.jobs.wait(job.id, 30)
+        assert (job.status, job.failures, job.last_error) == (JobStatus.COMPLETED, 0, None)
+    async with Ratchet.open(settings, work=False) as front:
+        job = await front.jobs.submit(JobRequest("add", {"a": 1, "b": 2}))
+    async with Ratchet.open(stranger) as ratchet:  # there is nobody else now
+        assert (await ratchet.jobs.wait(job.id, 30)).status is JobStatus.FAILED
+
+
 async def test_what_a_dead_process_had_completed_is_not_run_again(settings_for: partial, url: str) -> None:
     settings = settings_for(url)
     async with Ratchet.open(settings, work=False) as ratchet:
