@@ -30,7 +30,7 @@ CODES: dict[str, tuple[Severity, str]] = {
     "hidden-characters": ("warning", "The code holds control or direction characters, so that it may not be what it looks like."),
     "await-in-loop": ("hint", "A loop waits for each item before it starts the next."),
     "unreachable-code": ("warning", "Code stands after a return, throw, break or continue."),
-    "call-not-awaited": ("warning", "The promise of tasks.call is not awaited."),
+    "call-not-awaited": ("warning", "The promise of tasks.call or tasks.all is not awaited."),
     "test-input-invalid": ("error", "The input of a test does not match the input schema, but the test expects an output."),
     "test-output-impossible": ("error", "The output that a test expects cannot match the output schema."),
     "test-output-invalid": ("error", "On a test the code returned what does not match the output schema."),

@@ -36,7 +36,7 @@ _ADVICE = "Make what is repeated end in something that cannot be part of it, or 
 
 
 def check_calls(script: Script, file: str) -> list[Finding]:
-    """Find `tasks.call(…)` and `ask(…)` without `await`."""
+    """Find `tasks.call(…)`, `tasks.all(…)` and `ask(…)` without `await`."""
     found: list[Finding] = []
     captured = script.search(_QUERY)
     reads: dict[str, list[Node]] = {}
@@ -46,7 +46,7 @@ def check_calls(script: Script, file: str) -> list[Finding]:
         tick()
         callee = node.child_by_field_name("function")
         name = "" if callee is None else re.sub(r"\s", "", script.text(callee))
-        if name == "tasks.call" or (name == "ask" and "ask" in undeclared(script)):
+        if name in ("tasks.call", "tasks.all") or (name == "ask" and "ask" in undeclared(script)):
             wrong = _left_alone(script, node, reads)
             if wrong:
                 line, column = script.places.at(node.start_byte)
@@ -69,7 +69,7 @@ def _left_alone(script: Script, call: Node, reads: dict[str, list[Node]]) -> str
     name = parent.child_by_field_name("name") if parent.type == "variable_declarator" else None
     if name is None:
         return None
-    if name.type == "object_pattern":
+    if name.type in ("object_pattern", "array_pattern"):
         return "this takes a promise apart, not its result"
     if name.type != "identifier":
         return None

@@ -294,6 +294,8 @@ def test_code_behind_a_return_is_found_once_and_functions_there_are_fine() -> No
     "body",
     [
         "tasks.call('t', i); return 1",
+        "tasks.all([['t', i]]); return 1",
+        "const [one] = tasks.all([['t', i]]); return one",
         "return tasks.call('t', i).rows",
         "const { rows } = tasks.call('t', i); return rows",
         "const answer = tasks.call('t', i); return answer.rows.length",
