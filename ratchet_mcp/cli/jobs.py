@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -53,6 +53,10 @@ Key = Annotated[str | None, typer.Option("--unique-key", help="Only one job for 
 Timeout = Annotated[
     float | None, typer.Option("--timeout", min=0.001, help="Seconds after which a run is killed.", metavar="SECONDS", show_default=False)
 ]
+Deliver = Annotated[
+    str | None,
+    typer.Option("--delivery", help="Where results go: destinations as JSON, or @FILE.", metavar="JSON|@FILE", show_default=False),
+]
 Wait = Annotated[float, typer.Option("--wait", min=0, help="Wait so many seconds for its end.", metavar="SECONDS")]
 OfTask = Annotated[str | None, typer.Option("--task", help="Jobs of this task only.", metavar="NAME", show_default=False)]
 OfStatus = Annotated[
@@ -79,6 +83,7 @@ def add(
     delay: Delay = None,
     unique_key: Key = None,
     timeout: Timeout = None,
+    delivery: Deliver = None,
     wait: Wait = 0.0,
     as_json: options.AsJson = False,
     config: options.Config = None,
@@ -89,7 +94,9 @@ def add(
     from ratchet_mcp.cli.run_once import read_input
 
     retry = {key: value for key, value in (("attempts", attempts), ("delay", delay)) if value is not None}
-    order = queue.Order(task, read_input(input_json, input_file), priority.value, _moment(run_at), retry, unique_key, timeout)
+    order = queue.Order(
+        task, read_input(input_json, input_file), priority.value, _moment(run_at), retry, unique_key, timeout, destinations(delivery)
+    )
     queue.add(order, wait, config, profile, as_json=as_json)
 
 
@@ -166,6 +173,24 @@ def status(as_json: options.AsJson = False, config: options.Config = None, profi
     from ratchet_mcp.cli import queue
 
     queue.status(config, profile, as_json=as_json)
+
+
+def destinations(text: str | None) -> list[dict[str, Any]] | None:
+    """Read destinations: JSON, or @FILE that holds it; one alone counts as a list. Raises `InvalidArgument`."""
+    if text is None:
+        return None
+    import json
+
+    from ratchet_mcp.errors import InvalidArgument
+
+    place = text[1:] if text.startswith("@") else "--delivery"
+    try:
+        value = json.loads(Path(place).read_text(encoding="utf-8-sig") if text.startswith("@") else text)
+    except OSError as error:
+        raise InvalidArgument(f"The file {place} cannot be read: {error.strerror or error}.") from error
+    except ValueError as error:
+        raise InvalidArgument(f"The destinations in {place} are not JSON: {error}.", hint="docs/delivery.md has examples.") from error
+    return [value] if isinstance(value, dict) else value
 
 
 def _moment(text: str | None) -> datetime | None:

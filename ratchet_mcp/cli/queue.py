@@ -27,6 +27,7 @@ class Order:
     retry: dict[str, Any]
     unique_key: str | None
     timeout_seconds: float | None
+    delivery: list[dict[str, Any]] | None
 
 
 def with_services(config: Path | None, profile: str | None, work: Callable[[Ratchet], Awaitable[T]]) -> T:
@@ -62,6 +63,7 @@ def add(order: Order, wait: float, config: Path | None, profile: str | None, *, 
         retry=RetryPolicy.from_dict(order.retry) if order.retry else None,
         unique_key=order.unique_key,
         timeout_seconds=order.timeout_seconds,
+        delivery=order.delivery,
     )
 
     async def submit(ratchet: Ratchet) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from ratchet_mcp.cli import options
-from ratchet_mcp.cli.jobs import Attempts, Delay, InputFile, InputJson, Level, OfTask, Reference, Timeout
+from ratchet_mcp.cli.jobs import Attempts, Delay, Deliver, InputFile, InputJson, Level, OfTask, Reference, Timeout, destinations
 
 app = typer.Typer(help="Schedules: tasks that run again and again.", no_args_is_help=True)
 
@@ -58,6 +58,7 @@ def add(
     attempts: Attempts = None,
     delay: Delay = None,
     timeout: Timeout = None,
+    delivery: Deliver = None,
     paused: Paused = False,
     as_json: options.AsJson = False,
     config: options.Config = None,
@@ -68,7 +69,7 @@ def add(
     from ratchet_mcp.cli.run_once import read_input
 
     fields = _given(task, cron, timezone, missed, name, priority, attempts, delay, timeout)
-    fields |= {"input": read_input(input_json, input_file), "active": not paused}
+    fields |= {"input": read_input(input_json, input_file), "active": not paused, "delivery": destinations(delivery)}
     scheduling.add(fields, config, profile, as_json=as_json)
 
 
@@ -100,6 +101,7 @@ def update(
     attempts: Attempts = None,
     delay: Delay = None,
     timeout: Timeout = None,
+    delivery: Deliver = None,
     as_json: options.AsJson = False,
     config: options.Config = None,
     profile: options.Profile = None,
@@ -111,6 +113,8 @@ def update(
     fields = _given(task, cron, timezone, missed, name, priority, attempts, delay, timeout)
     if input_json is not None or input_file is not None:
         fields["input"] = read_input(input_json, input_file)
+    if delivery is not None:
+        fields["delivery"] = destinations(delivery)
     if not fields:
         raise typer.BadParameter("say what to change")
     scheduling.update(schedule, fields, config, profile, as_json=as_json)

@@ -10,6 +10,7 @@ import pytest
 from command_line import ratchet
 
 HTTP_SETTINGS = {"RATCHET_MCP__TOOLSETS": '["core", "jobs"]'}
+ADD = ("add", "text-statistics", "--input-json", '{"text": "a"}')
 LATER = (datetime.now(UTC) + timedelta(days=30)).isoformat()
 
 
@@ -62,6 +63,9 @@ def test_the_queue_is_paused_limited_and_resumed() -> None:
         pytest.param(("add", "text-statistics", "--delay", "later", "--input-json", '{"text": "a"}'), "delay must be", id="no delay"),
         pytest.param(("show", "nonsense"), "job_not_found", id="an unknown job"),
         pytest.param(("retry",), "all-failed", id="nothing to retry"),
+        pytest.param((*ADD, "--delivery", '{"type": "pigeon"}'), "pigeon", id="an unknown kind of destination"),
+        pytest.param((*ADD, "--delivery", "nowhere"), "not JSON", id="destinations that are no JSON"),
+        pytest.param((*ADD, "--delivery", "@nowhere.json"), "nowhere.json", id="a file of destinations that is not there"),
         pytest.param(("limit", "text-statistics", "--rate", "fast"), "10/m", id="no rate"),
     ],
 )
