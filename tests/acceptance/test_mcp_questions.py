@@ -135,6 +135,21 @@ async def test_a_run_that_asks_after_its_call_was_answered_asks_through_get_stat
     assert result["output"] == "Hello, Ada!"
 
 
+async def test_progress_is_told_before_and_after_the_answer(connecting: Connecting):
+    told: list[float] = []
+
+    async def take(progress: float, total: float | None, message: str | None) -> None:
+        told.append(progress)
+
+    code = f"async () => {{ reportProgress(10); const a = await ask('Who?', {NAME}); reportProgress(90); return a.content.name }}"
+    async with connecting(User(named("Ada"))) as client:
+        with anyio.fail_after(60):
+            result = await client.call_tool(RUN, {"code": code}, progress_callback=take)
+            while len(told) < 2:
+                await anyio.sleep(0.01)
+    assert cast("Any", result.structured_content)["output"] == "Ada" and told == [10, 90]
+
+
 async def test_a_task_that_is_called_asks_the_user_of_its_caller(connecting: Connecting):
     async with connecting(User(named("Ada"))) as client:
         result = await structured(client, RUN, code="async () => await tasks.call('asks-later', {})")
@@ -267,3 +282,19 @@ async def test_a_cancelled_run_that_asked_tells_so_when_the_answer_comes(http_se
         answers = {key: ElicitResult(action="accept", content=cast("Any", named("Ada"))) for key in asked.input_requests}
         result = await client.call_tool(RUN, {"code": HELLO}, input_responses=answers, request_state=asked.request_state)
     assert cast("Any", result.structured_content)["status"] == "cancelled"
+
+
+async def test_an_answer_after_kill_9_tells_that_the_run_was_interrupted_and_starts_nothing(start_http: Any):
+    server = start_http()
+    async with Client(f"{server.address}/mcp", mode="2026-07-28", elicitation_callback=cast("Any", User())) as client:
+        asked = await client.session.call_tool(RUN, {"code": HELLO}, allow_input_required=True)
+        assert isinstance(asked, InputRequiredResult) and asked.input_requests
+        server.process.kill()
+        await anyio.to_thread.run_sync(server.process.wait)
+    server = start_http()
+    async with Client(f"{server.address}/mcp", mode="2026-07-28", elicitation_callback=cast("Any", User())) as client:
+        answers = {key: ElicitResult(action="accept", content=cast("Any", named("Ada"))) for key in asked.input_requests}
+        result = await client.call_tool(RUN, {"code": HELLO}, input_responses=answers, request_state=asked.request_state)
+        listed = await structured(client, "list_executions", limit=5)
+    assert cast("Any", result.structured_content)["status"] == "interrupted"
+    assert len(listed["executions"]) == 1
