@@ -9,7 +9,6 @@ from ratchet_mcp.jobs.durations import rate_of
 from ratchet_mcp.jobs.models import Control
 from ratchet_mcp.jobs.rows import to_control
 from ratchet_mcp.store.job_records import JobFilter
-from ratchet_mcp.tasks.loading import UNSAVED_NAME
 from ratchet_mcp.tasks.queueing import MOST_AT_ONCE, said_of_jobs
 
 if TYPE_CHECKING:
@@ -63,6 +62,8 @@ class Controls:
 
     async def _name(self, task: str) -> str:
         """Return the name of a task that the catalog or a job knows. Raises `TaskNotFound`."""
+        from ratchet_mcp.tasks.loading import UNSAVED_NAME
+
         if task == UNSAVED_NAME:
             return task
         try:
