@@ -193,6 +193,16 @@ async def test_no_answer_in_time_is_an_error_of_the_task(asking: Ratchet) -> Non
     assert execution.output == ["TimeoutError", "answer_timeout", 2]
 
 
+async def test_what_a_user_was_asked_for_is_kept_in_no_cache(asking: Ratchet) -> None:
+    answers = [Saying(Answer("accept", {"name": name})) for name in ("Ada", "Eve")]
+    task = await asking.catalog.resolve("cached")
+    outputs: list[Any] = []
+    for each in answers:
+        handle = await asking.executions.start(task, {}, origin=Origin.MCP, principal=ME, answers=each)
+        outputs.append((await handle.wait(60)).output["content"]["name"])
+    assert outputs == ["Ada", "Eve"]
+
+
 async def test_a_run_asks_a_bounded_number_of_questions(ratchet: Ratchet) -> None:
     code = f"async () => {{ for (let n = 0; n < {MOST_QUESTIONS}; n++) await ask('Q' + n); try {{ await ask('more') }} catch (e) {{ return e.code }} }}"
     answers = Saying(Answer("accept"))
@@ -232,7 +242,7 @@ async def test_runs_that_wait_for_users_hold_no_slot_and_leave_calls_their_room(
 async def asking(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """A server with one slot, room for two questions, and two seconds for an answer."""
     folder = tmp_path_factory.mktemp("tasks")
-    for name, code in {"asks": ASKS, "one": "() => 1"}.items():
+    for name, code in {"asks": ASKS, "one": "() => 1", "cached": ASKS}.items():
         (folder / name).mkdir()
         facts = {
             "name": name,
@@ -241,7 +251,9 @@ async def asking(tmp_path_factory: pytest.TempPathFactory) -> Any:
             "title": name,
             "description": "For tests.",
         }
-        (folder / name / "metadata.json").write_text(json.dumps(facts | {"timeout_seconds": 1.0}))
+        (folder / name / "metadata.json").write_text(
+            json.dumps(facts | {"timeout_seconds": 1.0} | ({"cache": {"ttl": "1h"}} if name == "cached" else {}))
+        )
         (folder / name / "main.js").write_text(code)
         for schema in ("input", "output"):
             (folder / name / f"{schema}.schema.json").write_text("{}")
