@@ -419,13 +419,13 @@ class DeliveryUnfinished(RatchetError):
 
 
 class DeliveryFailed(RatchetError):
-    """The destination did not take a delivery this time; it is tried again while attempts are left. `details`: `reason`, `status`, …"""
+    """The destination did not take a delivery this time; it is tried again while attempts are left. `details` has `reason` and `status`."""
 
     code, http_status, retryable = "delivery_failed", 502, True
 
 
 class DeliveryRefused(RatchetError):
-    """The destination cannot take this delivery, so it is not tried again. `details`: `reason`, `status`, …"""
+    """The destination cannot take this delivery, so it is not tried again. `details` has `reason` and `status`."""
 
     code, http_status = "delivery_refused", 422
     default_hint = "Correct what the message says, and send it again with redeliver or `ratchet deliveries retry`."

@@ -20,7 +20,8 @@ from ratchet_mcp.api.health import health
 from ratchet_mcp.api.security import OriginGuard, transport_security
 from ratchet_mcp.api.sessions import SessionEvents, SessionManager
 from ratchet_mcp.api.sse import SseEndpoint
-from ratchet_mcp.app import LazyRatchet, Ratchet
+from ratchet_mcp.app import Ratchet
+from ratchet_mcp.lazy import LazyRatchet
 from ratchet_mcp.mcp.server import RatchetServer, build
 from ratchet_mcp.mcp.tools.spec import RatchetSource
 

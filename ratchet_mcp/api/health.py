@@ -13,7 +13,7 @@ from ratchet_mcp.errors import RatchetError
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-    from ratchet_mcp.app import LazyRatchet
+    from ratchet_mcp.lazy import LazyRatchet
 
 
 def health(app: Callable[[], LazyRatchet | None]) -> Callable[[Request], Awaitable[Response]]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     import anyio
 
-    from ratchet_mcp.app import LazyRatchet
+    from ratchet_mcp.lazy import LazyRatchet
     from ratchet_mcp.mcp.standard_streams import StandardStreams
     from ratchet_mcp.mcp.stdio_transport import StdioTransport
     from ratchet_mcp.settings import Settings
@@ -82,7 +82,7 @@ def _parse(arguments: Sequence[str]) -> tuple[Path | None, str | None, dict[str,
 async def _serve(settings: Settings, streams: StandardStreams | None) -> None:
     import anyio
 
-    from ratchet_mcp.app import LazyRatchet
+    from ratchet_mcp.lazy import LazyRatchet
     from ratchet_mcp.mcp.server import build
 
     async with LazyRatchet(settings, eager=False) as app, anyio.create_task_group() as tasks:

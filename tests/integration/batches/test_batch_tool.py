@@ -11,7 +11,7 @@ import pytest
 from mcp import Client
 from mcp_caller import Caller
 
-from ratchet_mcp.app import LazyRatchet
+from ratchet_mcp.lazy import LazyRatchet
 from ratchet_mcp.mcp.server import build
 from ratchet_mcp.settings import McpSettings, Settings
 

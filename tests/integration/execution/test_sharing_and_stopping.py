@@ -11,10 +11,11 @@ from pathlib import Path
 import anyio
 import pytest
 
-from ratchet_mcp.app import LazyRatchet, Ratchet
+from ratchet_mcp.app import Ratchet
 from ratchet_mcp.errors import InternalError, Interrupted, StoreFailed
 from ratchet_mcp.execution.models import Execution, Origin, Status
 from ratchet_mcp.execution.service import Handle
+from ratchet_mcp.lazy import LazyRatchet
 from ratchet_mcp.security.principal import LOCAL
 from ratchet_mcp.settings import Settings
 
@@ -131,7 +132,7 @@ async def test_memory_serves_a_whole_server(settings_for: SettingsFor) -> None:
         assert len((await ratchet.executions.find(limit=100)).executions) == 50
         status = ratchet.status()
     assert status["store"]["url"] == "sqlite://"
-    assert status["tasks"] == {"count": 11, "problems": 0}
+    assert status["tasks"] == {"count": 12, "problems": 0}
     assert status["executions"] == {"running": 0, "total": 50, "unrecorded": 0}
     assert status["isolation"]["level"] in ("full", "partial", "none")
 

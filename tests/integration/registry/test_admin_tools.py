@@ -10,7 +10,7 @@ import pytest
 from mcp import Client
 from task_folders import add_task, registry
 
-from ratchet_mcp.app import LazyRatchet
+from ratchet_mcp.lazy import LazyRatchet
 from ratchet_mcp.mcp.server import build
 from ratchet_mcp.settings import McpSettings, Settings, StoreSettings
 

@@ -10,8 +10,9 @@ from mcp import Client
 from remote_source import FakeRemote
 from task_folders import QUICK, names, until
 
-from ratchet_mcp.app import LazyRatchet, Ratchet
+from ratchet_mcp.app import Ratchet
 from ratchet_mcp.errors import SourceFailed
+from ratchet_mcp.lazy import LazyRatchet
 from ratchet_mcp.mcp.server import build
 from ratchet_mcp.registry import catalog as catalogs
 from ratchet_mcp.settings import McpSettings, RegistrySettings, Settings, StoreSettings

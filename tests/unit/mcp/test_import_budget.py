@@ -28,5 +28,5 @@ def test_the_script_itself_imports_next_to_nothing():
 def test_answering_initialize_needs_none_of_the_heavy_libraries(heavy: str):
     # uvicorn is not in the list: the SDK's own server package imports it (through sse-starlette).
     needed = ("server", "stdio_transport", "stdio_lines", "resources")
-    loaded = imported_by(*(f"ratchet_mcp.mcp.{name}" for name in needed), "ratchet_mcp.app", "ratchet_mcp.settings.loader")
+    loaded = imported_by(*(f"ratchet_mcp.mcp.{name}" for name in needed), "ratchet_mcp.lazy", "ratchet_mcp.settings.loader")
     assert heavy not in loaded
