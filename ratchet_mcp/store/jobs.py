@@ -18,6 +18,7 @@ from ratchet_mcp.store.job_controls import change_control, declare, read_control
 from ratchet_mcp.store.job_records import COLUMNS, LISTED, WAITING, Cancelling, ControlRecord, JobFilter, JobRecord, Waiting
 from ratchet_mcp.store.records import DeliveryRecord
 from ratchet_mcp.store.statements import EXECUTIONS, JOBS, OWNERS, indexed, insert_or
+from ratchet_mcp.store.types import from_microseconds
 from ratchet_mcp.store.writer import Writer
 
 T = TypeVar("T")
@@ -30,9 +31,11 @@ _SCHEDULED = JOBS.c.status == literal_column("'scheduled'")
 _QUEUED = JOBS.c.status == literal_column("'queued'")
 _RUNNING = JOBS.c.status == literal_column("'running'")
 _LOOK = select(exists().where(_QUEUED).label("queued"))
-_NEXT = select(JOBS.c.run_at).where(_SCHEDULED).order_by(JOBS.c.run_at).limit(bindparam("most"))
+_NEXT = select(func.min(JOBS.c.run_at)).where(_SCHEDULED)
+_LOOK_AT_ONCE = """SELECT EXISTS (SELECT 1 FROM jobs INDEXED BY ix_jobs_claim WHERE status = 'queued'),
+    (SELECT run_at FROM jobs INDEXED BY ix_jobs_due WHERE status = 'scheduled' ORDER BY run_at LIMIT 1)"""
+"""Every process asks this twice a second, so it is asked as cheaply as can be."""
 _DUE = select(JOBS.c.id).where(_SCHEDULED, JOBS.c.run_at <= bindparam("now")).order_by(JOBS.c.run_at).limit(bindparam("most"))
-_NEXT_OF = {"postgresql": _NEXT, "sqlite": indexed(_NEXT, "ix_jobs_due")}
 _DUE_OF = {"postgresql": _DUE.with_for_update(skip_locked=True), "sqlite": indexed(_DUE, "ix_jobs_due")}
 _WANTED = select(JOBS.c.id, JOBS.c.cancel_reason).where(
     _RUNNING, JOBS.c.owner == bindparam("owner"), JOBS.c.cancel_requested_at.is_not(None)
@@ -115,8 +118,10 @@ class JobRepository:
         """Tell whether there is something to do, now or later, without taking it."""
 
         def read(connection: Connection) -> Waiting:
-            queued = bool(connection.execute(_LOOK).scalar())
-            return Waiting(queued, connection.execute(_NEXT_OF[connection.dialect.name], {"most": 1}).scalar(), self.now(connection))
+            if connection.dialect.name == "sqlite":
+                queued, due = connection.exec_driver_sql(_LOOK_AT_ONCE).one()
+                return Waiting(bool(queued), None if due is None else from_microseconds(due), self.now(connection))
+            return Waiting(bool(connection.execute(_LOOK).scalar()), connection.execute(_NEXT).scalar(), self.now(connection))
 
         return await self._database.read(read)
 

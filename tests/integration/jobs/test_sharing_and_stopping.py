@@ -162,12 +162,14 @@ async def test_a_worker_lets_jobs_finish_at_the_first_signal_and_gives_the_rest_
         assert (job.status, job.crashes, job.attempts) == (JobStatus.QUEUED, 0, 1)
 
 
-async def test_an_http_server_lets_jobs_finish_before_it_stops(
-    settings_for: partial, url: str, job_task_folder: Path, processes: list[subprocess.Popen[bytes]]
+@pytest.mark.parametrize("command", [SERVER, STDIO], ids=["http", "stdio"])
+async def test_a_server_lets_jobs_finish_before_it_stops(
+    settings_for: partial, url: str, job_task_folder: Path, processes: list[subprocess.Popen[bytes]], command: tuple[str, ...]
 ) -> None:
     async with Ratchet.open(settings_for(url), work=False) as front:
         job = await front.jobs.submit(JobRequest("sleep", {"ms": 700}))
-        processes.append(start(SERVER, environment(url, job_task_folder, RATCHET_SERVER__SHUTDOWN_GRACE_SECONDS="60")))
+        variables = environment(url, job_task_folder, RATCHET_SERVER__SHUTDOWN_GRACE_SECONDS="60")
+        processes.append(start(command, variables, stdin=subprocess.PIPE, stdout=subprocess.PIPE))
         await until(front, job.id, JobStatus.RUNNING)
         processes[0].send_signal(signal.SIGTERM)
         assert await until_ended(processes[0]) == 0
