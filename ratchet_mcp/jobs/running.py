@@ -231,14 +231,17 @@ class Running:
     async def _record(self, job: Job, outcome: Outcome) -> None:
         """Write what becomes of the job, until the store takes it; only what is still this attempt's to say counts."""
         pause = 0.1
-        values = outcome.values(job.execution_id) if outcome.started else {**outcome.values(None), "attempts": job.attempts - 1}
         deliveries = await self._deliveries_of(job, outcome)
         while True:
             try:
+                values = outcome.values(job.execution_id) if outcome.started else {**outcome.values(None), "attempts": job.attempts - 1}
                 settled = self._store.jobs.settle(job.id, job.attempts, values, delay=outcome.delay, deliveries=deliveries)
                 if self.free is not None:
                     self.free(job.id)
                 ours = await settled
+                if not ours and not outcome.status.final and await self._cancelled_meanwhile(job):
+                    outcome = outcomes.cancelled(job, None)
+                    continue
                 break
             except RatchetError as error:
                 logger.warning("The end of job {} is not recorded yet: {}", job.id, error.message)
@@ -260,6 +263,14 @@ class Running:
             job.owner = None
             job.run_at = now + timedelta(seconds=outcome.delay) if outcome.status is JobStatus.SCHEDULED else job.run_at
             self._released(job)
+
+    async def _cancelled_meanwhile(self, job: Job) -> bool:
+        """Tell whether another process asked to cancel a job while its attempt ended; `job` knows it then. Raises `StoreFailed`."""
+        row = await self._store.jobs.get(job.id)
+        if row is None or (row.status, row.attempts) != (JobStatus.RUNNING.value, job.attempts) or row.cancel_requested_at is None:
+            return False
+        job.cancel_requested_at, job.cancel_reason = row.cancel_requested_at, row.cancel_reason
+        return True
 
     async def _deliveries_of(self, job: Job, outcome: Outcome) -> list[DeliveryRecord]:
         """Return what is to be delivered of a job that has ended: rows that are written with its end, so that none is lost."""

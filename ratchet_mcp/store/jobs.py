@@ -52,8 +52,10 @@ def _settling(*columns: str) -> Update:
 
 
 _END = _settling("finished_at")
-_AGAIN_AT = _settling("run_at").values(owner=null())
-_AGAIN_NOW = _settling().values(owner=null())
+_WANTED_STILL = JOBS.c.cancel_requested_at.is_(None)
+"""What someone asked to cancel while its attempt ended does not wait for another one."""
+_AGAIN_AT = _settling("run_at").where(_WANTED_STILL).values(owner=null())
+_AGAIN_NOW = _settling().where(_WANTED_STILL).values(owner=null())
 AGAIN: dict[str, Any] = {
     "status": "queued",
     "failures": 0,
@@ -142,7 +144,7 @@ class JobRepository:
     ) -> asyncio.Future[bool]:
         """End this process' attempt of a job; tells whether it still was this process' to end. If so, `deliveries` are written with it.
 
-        A scheduled job runs after `delay` seconds.
+        A scheduled job runs after `delay` seconds. One that someone asked to cancel can only end: it is not given back.
         """
         which = {"row_id": id, "by": self._owner, "attempt": attempt}
 

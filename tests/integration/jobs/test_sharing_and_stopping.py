@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
@@ -17,6 +18,7 @@ from sqlalchemy import update
 from ratchet_mcp.app import Ratchet
 from ratchet_mcp.execution.models import Origin, Status
 from ratchet_mcp.jobs.models import JobRequest, JobStatus
+from ratchet_mcp.jobs.retry import RetryPolicy
 from ratchet_mcp.security.principal import LOCAL
 from ratchet_mcp.store.statements import JOBS
 
@@ -66,6 +68,28 @@ async def test_a_process_that_runs_no_jobs_waits_for_and_cancels_those_of_anothe
         assert (cancelled.status, cancelled.cancel_reason) == (JobStatus.CANCELLED, "from elsewhere")
         (execution,) = (await front.executions.find(job_id=slow.id)).executions
         assert execution.status is Status.CANCELLED
+
+
+async def test_a_job_that_another_process_cancels_while_its_attempt_fails_is_not_tried_again(
+    settings_for: partial, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = settings_for(url)
+    async with Ratchet.open(settings, work=False) as front, Ratchet.open(settings) as back:
+        settle = back.store.jobs.settle
+
+        def asked_just_before(id: str, *arguments: Any, **options: Any) -> Any:
+            monkeypatch.setattr(back.store.jobs, "settle", settle)
+            back.store.jobs.cancel(id, "too late for the watch")  # by the row only, as another process does
+            written = settle(id, *arguments, **options)
+            return written
+
+        monkeypatch.setattr(back.store.jobs, "settle", asked_just_before)
+        slow = RetryPolicy(attempts=2, delay_seconds=3600, max_delay_seconds=3600, on=("any",))
+        job = await front.jobs.submit(JobRequest("fail", retry=slow))
+        ended = await front.jobs.wait(job.id, 30)
+        assert (ended.status, ended.cancel_reason, ended.attempts) == (JobStatus.CANCELLED, "too late for the watch", 1)
+        assert "too late for the watch" in (ended.last_error or {})["message"]
+        assert (await front.jobs.counts())["scheduled"] == 0
 
 
 async def test_a_server_that_stops_gives_its_jobs_back_and_the_next_one_finishes_them(settings_for: partial, url: str) -> None:
