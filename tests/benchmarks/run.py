@@ -10,7 +10,7 @@ from pathlib import Path
 
 from figures import HEAD
 
-NAMES = ("floor", "stdio", "start", "cpu", "listing", "memory", "registry", "testing", "fetch", "jobs", "schedules")
+NAMES = ("floor", "stdio", "start", "cpu", "listing", "memory", "registry", "testing", "fetch", "jobs", "jobs_postgres", "schedules")
 README = Path(__file__).parents[2] / "README.md"
 BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
 
