@@ -35,6 +35,8 @@ async def main():
         job, _ = await ratchet.submit_batch(await (await ratchet.batches()).check(chain), origin=Origin.CLI)
         while not (await ratchet.executions.find(task="second-try", status=Status.RUNNING)).executions:
             await anyio.sleep(0.02)
+        while (await ratchet.store.batches.get(job.id)).results[0]["status"] != "completed":
+            await anyio.sleep(0.02)
         print(job.id, flush=True)
         await anyio.sleep_forever()
 
@@ -49,13 +51,20 @@ async def submit(ratchet: Ratchet, requests: list[dict[str, Any]], **options: An
     return job.id
 
 
+async def first_is_written(ratchet: Ratchet, id: str) -> bool:
+    record = await ratchet.store.batches.get(id)
+    return record is not None and record.results[0]["status"] == "completed"
+
+
 async def runs(ratchet: Ratchet, id: str) -> None:
-    """Wait until the last request that can run does."""
+    """Wait until the last request that can run does, and what ended before is written down."""
     batches = await ratchet.batches()
     with anyio.fail_after(30):
         while not any(
             each.status is Status.RUNNING for each in (await ratchet.executions.find(batch_id=id, status=Status.RUNNING)).executions
         ):
+            await anyio.sleep(0.02)
+        while not await first_is_written(ratchet, id):
             await anyio.sleep(0.02)
     assert (await batches.get(id)).status is BatchStatus.RUNNING
 
