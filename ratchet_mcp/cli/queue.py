@@ -179,8 +179,13 @@ def status(config: Path | None, profile: str | None, *, as_json: bool) -> None:
 
 async def _whole(ratchet: Ratchet, job: Job) -> dict[str, Any]:
     """Return a job with what its latest attempt gave."""
+    from ratchet_mcp.errors import ExecutionNotFound
+
     told = job.to_dict()
     if job.execution_id is not None and job.status.final:
-        execution = await ratchet.executions.get(job.execution_id)
+        try:
+            execution = await ratchet.executions.get(job.execution_id)
+        except ExecutionNotFound:
+            return {**told, "hint": "The run of this job, and its output, are no longer kept."}
         told |= {"error": execution.error} if execution.error else {"output": execution.output}
     return told

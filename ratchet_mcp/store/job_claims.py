@@ -113,7 +113,8 @@ def claim(
     if not records:
         return []
     for record in records:
-        record.status, record.owner, record.execution_id, record.updated_at = "running", owner, str(uuid7()), now
+        record.status, record.owner, record.updated_at = "running", owner, now
+        record.execution_id = str(uuid7()) if record.kind == "task" else None  # a batch has many
         record.attempts += 1
     taken = [{"row_id": each.id, "by": owner, "execution": each.execution_id, "at": now} for each in records]
     connection.execute(_TAKE, taken if len(taken) > 1 else taken[0])

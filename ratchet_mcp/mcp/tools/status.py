@@ -30,6 +30,7 @@ CHARACTERS_OF_NODE = 800
 """A fifth of a result's length holds the tree of the tasks that a run called: an entry has some 160 characters."""
 ASKS_HINT = "It waits for answers of its user. Call get_status with wait_seconds, and the user is asked if your client can."
 TASK_HINT = "It waits for answers of its user, which the client that began it gives with tasks/update."
+FORGOTTEN_HINT = "The run of this job, and its output, are no longer kept."
 UNFINISHED_HINT = "Not finished yet. Call get_status again with wait_seconds."
 
 
@@ -110,7 +111,10 @@ async def _of_job(call: Call, arguments: GetStatus, ratchet: Ratchet, job: Job) 
         view |= {"questions": [visible(each["message"], MAX_MESSAGE) for each in waiting], "hint": TASK_HINT}
     if job.execution_id is None:
         return success(view)
-    execution = await ratchet.executions.get(job.execution_id)
+    try:
+        execution = await ratchet.executions.get(job.execution_id)
+    except ExecutionNotFound:  # just taken by a process that has not recorded the run, or forgotten since
+        return success({"hint": FORGOTTEN_HINT, **view})
     return await _with_parts({**execution_view.full(execution), **view}, execution, call, arguments, ratchet)
 
 

@@ -38,6 +38,7 @@ async def test_a_batch_runs_as_a_job(ratchet: Ratchet) -> None:
     id = await submit(ratchet, [FIRST, {"id": "last", "task": "echo", "input": {"$from": "first"}}])
     job = await ratchet.jobs.wait(id, 30)
     assert job.status is JobStatus.COMPLETED, job.last_error
+    assert "execution_id" not in job.to_dict()  # it has many, and none of this id
     batch = await (await ratchet.batches()).wait(id, 10)
     assert batch.status is BatchStatus.COMPLETED
     assert [each.output for each in batch.results] == [{"sum": 3}, {"sum": 3}]

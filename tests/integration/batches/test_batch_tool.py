@@ -8,12 +8,15 @@ from typing import Any
 
 import anyio
 import pytest
+import uuid_utils
 from mcp import Client
 from mcp_caller import Caller
+from sqlalchemy import update
 
 from ratchet_mcp.lazy import LazyRatchet
 from ratchet_mcp.mcp.server import build
 from ratchet_mcp.settings import McpSettings, Settings
+from ratchet_mcp.store.statements import JOBS
 
 
 @pytest.fixture(scope="module")
@@ -198,3 +201,15 @@ async def test_an_author_says_how_long_results_are_given_again(ask: Caller) -> N
     assert second["output"] == first["output"]
     refused, _ = await ask.failing("edit_task", task="lucky", cache={"ttl": "often"})
     assert "cache.ttl" in str(refused)
+
+
+async def test_a_job_is_told_of_whose_run_nothing_is_recorded(app: LazyRatchet, ask: Caller) -> None:
+    ratchet = await app.get()
+    job = await ask.fine("execute_task", task="add", input={"a": 1, "b": 2}, background=True)
+    assert (await ask.fine("get_status", id=job["job_id"], wait_seconds=25))["output"] == {"sum": 3}
+    gone = str(uuid_utils.uuid7())
+    statement = update(JOBS).where(JOBS.c.id == job["job_id"]).values(execution_id=gone)
+    await ratchet.store._writer.call(lambda connection: connection.execute(statement).rowcount)  # pyright: ignore[reportPrivateUsage]
+    told = await ask.fine("get_status", id=job["job_id"])
+    assert (told["status"], told["execution_id"], "output" in told) == ("completed", gone, False)
+    assert "no longer kept" in told["hint"]
