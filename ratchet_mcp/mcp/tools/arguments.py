@@ -45,15 +45,20 @@ Cursor = Annotated[str | None, Field(default=None, max_length=1000, description=
 
 
 def schema_of(arguments: type[Arguments]) -> dict[str, Any]:
-    """Return the JSON Schema of `arguments` without what a model gains nothing from: titles, `null` alternatives, empty defaults."""
+    """Return the JSON Schema of `arguments` without what a model gains nothing from: titles, `null` alternatives, empty defaults.
+
+    What is required comes first.
+    """
     full = arguments.model_json_schema()
+    properties: dict[str, Any] = full.get("properties", {})
+    required: list[str] = full.get("required", [])
     schema: dict[str, Any] = {
         "type": "object",
-        "properties": {name: _lean(prop) for name, prop in full.get("properties", {}).items()},
+        "properties": {name: _lean(properties[name]) for name in [*required, *(name for name in properties if name not in required)]},
         "additionalProperties": False,
     }
-    if full.get("required"):
-        schema["required"] = full["required"]
+    if required:
+        schema["required"] = required
     return schema
 
 
