@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from ratchet_mcp.errors import RatchetError, StoreFailed
+from ratchet_mcp.errors import InvalidArgument, RatchetError, StoreFailed
 
 SQLITE = {
     "SQLITE_FULL": ("disk_full", "The disk is full", "Free some space; new executions are recorded again from then on."),
@@ -45,9 +45,14 @@ OTHER = ("failed", "The database refused", None)
 
 
 def describe(error: BaseException, url: str) -> RatchetError:
-    """Turn an error of the database into a `StoreFailed` that names the database, the reason and what to do."""
+    """Turn an error of the database into a `StoreFailed` that names the database, the reason and what to do.
+
+    A text that PostgreSQL can neither hold nor compare is an `InvalidArgument`: trying again does not help.
+    """
     if isinstance(error, RatchetError):
         return error
+    if "cannot contain NUL" in _words(error):
+        return InvalidArgument("A name or another text holds the character NUL, which the database cannot hold.", hint="Leave it out.")
     reason, message, hint = _classify(error)
     cause = _words(error)
     return StoreFailed(f"{message}: {url} ({cause})", hint=hint, details={"url": url, "reason": reason, "cause": cause})
