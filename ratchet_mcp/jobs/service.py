@@ -144,15 +144,7 @@ class Jobs:
         if all(record.unique_key is None for record in records):
             await self._store.jobs.add(records)
             return records
-        found = await self._store.jobs.add_unique(records)
-        for record, there in zip(records, found, strict=True):
-            if (there.task, there.kind) != (record.task, record.kind):
-                raise InvalidArgument(
-                    f"The unique_key {record.unique_key!r} belongs to job {there.id} of {there.task}.",
-                    hint="Choose another key.",
-                    details={"job_id": there.id},
-                )
-        return found
+        return await self._store.jobs.add_unique(records, _agree)
 
     async def _make_room(self, count: int) -> None:
         """Raise `Busy` when too many jobs wait; they are counted once for many."""
@@ -346,6 +338,15 @@ class Jobs:
     def _on_release(self, job: Job) -> None:
         if not self._draining:
             self._tasks.start_soon(self._announce, job)
+
+
+def _agree(record: JobRecord, there: JobRecord) -> None:
+    if (there.task, there.kind) != (record.task, record.kind):
+        raise InvalidArgument(
+            f"The unique_key {record.unique_key!r} belongs to job {there.id} of {there.task}.",
+            hint="Choose another key.",
+            details={"job_id": there.id},
+        )
 
 
 def _normal(id: str) -> str:

@@ -104,15 +104,17 @@ class Watcher:
                     self._pending.add(source, unit, now)
 
     async def _look_at_roots(self) -> None:
-        """Scan a source whose root has appeared, vanished or become another one."""
+        """Scan a source whose root has appeared, vanished or become another one; once more when it is watched."""
         for source in self._sources:
             identity = await self._identity(source)
             if identity != self._roots[source.name]:
                 self._roots[source.name] = identity
                 self._pending.drop(source)
-                await self._catalog.reload(source.name)
                 self._watched = frozenset()
-                await self._establish()
+                for _ in range(3):
+                    await self._catalog.reload(source.name)
+                    if not await self._establish():
+                        break
 
     async def _take_up(self) -> None:
         """Read what has been quiet for long enough. New folders are watched, and then looked at again for what came before that."""

@@ -90,11 +90,17 @@ class JobRepository:
         """Write jobs, all or none. Raises `Busy` when too much waits to be written."""
         return self._writer.submit(*((ADD, _values(record)) for record in records))
 
-    def add_unique(self, records: Sequence[JobRecord]) -> asyncio.Future[list[JobRecord]]:
-        """Write jobs, all or none, except those whose unique key is taken; returns for each the job that is there."""
+    def add_unique(self, records: Sequence[JobRecord], agree: Callable[[JobRecord, JobRecord], None]) -> asyncio.Future[list[JobRecord]]:
+        """Write jobs, all or none, except those whose unique key is taken; returns for each the job that is there.
+
+        `agree` is given each job and the one that is there; when it raises, nothing is written.
+        """
 
         def work(connection: Connection) -> list[JobRecord]:
-            return [_add_or_find(connection, record) for record in records]
+            found = [_add_or_find(connection, record) for record in records]
+            for record, there in zip(records, found, strict=True):
+                agree(record, there)
+            return found
 
         return self._writer.call(work)
 
@@ -296,7 +302,7 @@ def put_back(connection: Connection, orphaned: Any, now: datetime, *, crashed: b
 
 def _add_or_find(connection: Connection, record: JobRecord) -> JobRecord:
     add = insert_or(connection.dialect.name, JOBS).values(_values(record)).on_conflict_do_nothing(index_elements=["unique_key"])
-    if connection.execute(add).rowcount > 0:
+    if connection.execute(add.returning(JOBS.c.id)).first() is not None:
         return record
     return JobRecord.of_row(connection.execute(_WHOLE.where(JOBS.c.unique_key == record.unique_key)).mappings().one())
 

@@ -98,6 +98,14 @@ async def test_a_unique_key_gives_the_job_that_is_there(ratchet: Ratchet) -> Non
         await ratchet.jobs.submit(JobRequest("fail", unique_key="report"))
 
 
+async def test_jobs_that_are_asked_for_together_are_there_all_or_none(ratchet: Ratchet) -> None:
+    await ratchet.jobs.submit(JobRequest("add", {"a": 1, "b": 2}, unique_key="taken"))
+    together = [JobRequest("add", {"a": 3, "b": 4}, unique_key="free"), JobRequest("fail", unique_key="taken")]
+    with pytest.raises(InvalidArgument, match="belongs to job"):
+        await ratchet.jobs.submit_many(together)
+    assert "free" not in [job.unique_key for job in (await ratchet.jobs.find()).jobs]
+
+
 async def test_a_failed_attempt_is_followed_by_the_next_one_which_knows_its_number(ratchet: Ratchet) -> None:
     job = await ended(ratchet, JobRequest("flaky", {"good": 3}, retry=AT_ONCE))
     assert (job.status, job.attempts, job.failures, job.last_error) == (JobStatus.COMPLETED, 3, 2, None)

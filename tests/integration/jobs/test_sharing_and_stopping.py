@@ -77,11 +77,10 @@ async def test_a_job_that_another_process_cancels_while_its_attempt_fails_is_not
     async with Ratchet.open(settings, work=False) as front, Ratchet.open(settings) as back:
         settle = back.store.jobs.settle
 
-        def asked_just_before(id: str, *arguments: Any, **options: Any) -> Any:
+        async def asked_just_before(id: str, *arguments: Any, **options: Any) -> Any:
             monkeypatch.setattr(back.store.jobs, "settle", settle)
-            back.store.jobs.cancel(id, "too late for the watch")  # by the row only, as another process does
-            written = settle(id, *arguments, **options)
-            return written
+            await back.store.jobs.cancel(id, "too late for the watch")  # by the row only, as another process does
+            return await settle(id, *arguments, **options)
 
         monkeypatch.setattr(back.store.jobs, "settle", asked_just_before)
         slow = RetryPolicy(attempts=2, delay_seconds=3600, max_delay_seconds=3600, on=("any",))

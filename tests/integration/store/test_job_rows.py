@@ -192,7 +192,7 @@ async def test_scheduled_jobs_are_queued_when_they_are_due(jobs: JobRepository) 
 async def test_the_job_of_a_taken_key_is_given_instead_of_a_second_one(pair: tuple[Store, Store]) -> None:
     first, _ = pair
     records = [job(unique_key="once") for _ in range(6)]
-    futures = [store.jobs.add_unique([record]) for record, store in zip(records, pair * 3, strict=True)]
+    futures = [store.jobs.add_unique([record], lambda *_: None) for record, store in zip(records, pair * 3, strict=True)]
     there = {found.id for future in futures for found in await future}
     assert len(there) == 1
     assert len(await first.jobs.find(JobFilter(), 10)) == 1
