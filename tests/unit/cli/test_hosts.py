@@ -22,13 +22,13 @@ DOCUMENTED = [
     ("vscode", "darwin", {}, "/home/ada/Library/Application Support/Code/User/mcp.json"),
     ("vscode", "linux", {}, "/home/ada/.config/Code/User/mcp.json"),
     ("vscode", "win32", {"APPDATA": "/roaming"}, "/roaming/Code/User/mcp.json"),
-    ("mcp-json", "linux", {}, "/work/folder/.mcp.json"),
+    ("mcp-json", "linux", {}, "/project/folder/.mcp.json"),
 ]
 
 
 @pytest.mark.parametrize(("host", "platform", "environment", "path"), DOCUMENTED)
 def test_each_client_has_its_file(host: str, platform: str, environment: dict[str, str], path: str) -> None:
-    assert HOSTS[host].locate(System(platform, HOME, environment, Path("/work/folder"))) == Path(path)
+    assert HOSTS[host].locate(System(platform, HOME, environment, Path("/project/folder"))) == Path(path)
 
 
 def test_a_packaged_claude_desktop_on_windows_has_a_file_of_its_own(tmp_path: Path) -> None:
