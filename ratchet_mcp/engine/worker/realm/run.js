@@ -141,7 +141,7 @@
     else run.outcome = { output: packed.text };
   };
 
-  // A run and its compartment, in which nothing has been evaluated yet.
+  // A run and its compartment. Its first evaluation builds the evaluator, three times what the next one costs: a constant takes that upon itself.
   const build = (started = -1, seed = '') => {
     const run = makeRun();
     const repeatable = started < 0 ? {} : realm.makeRepeatable(run, started, seed);
@@ -150,6 +150,7 @@
     for (const key of unwanted) delete global[key];
     global.self = global;
     global.global = global;
+    compartment.evaluate('0', LENIENT);
     return { run, compartment };
   };
 
