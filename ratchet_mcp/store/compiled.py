@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import Connection, Dialect
 from sqlalchemy.sql.dml import Insert, Update
@@ -22,6 +23,11 @@ class Write:
     rank: int
 
 
+def driver_of(connection: Connection) -> sqlite3.Connection:
+    """Return the driver's connection of an SQLite database: for what is done so often that what Core does around a statement counts."""
+    return cast("sqlite3.Connection", connection.connection.driver_connection)
+
+
 class Compiled:
     """A `Write` for one dialect. `columns` name its parameters; each has the encoder of its column's type, or none."""
 
@@ -35,10 +41,15 @@ class Compiled:
         self._plan: list[tuple[str, Encode | None]] = [(name, encoders[name]) for name in order]
 
     def execute(self, connection: Connection, rows: list[dict[str, Any]]) -> None:
-        """Write rows. Raises what the database raises."""
+        """Write rows. Raises what the database raises; for SQLite the driver's own errors."""
         plan = self._plan
-        if self._positional is not None:
-            values: Any = [tuple(row[name] if encode is None else encode(row[name]) for name, encode in plan) for row in rows]
+        if self._positional is None:
+            named = [{name: row[name] if encode is None else encode(row[name]) for name, encode in plan} for row in rows]
+            connection.exec_driver_sql(self.sql, named if len(named) > 1 else named[0])
+            return
+        values = [[row[name] if encode is None else encode(row[name]) for name, encode in plan] for row in rows]
+        driver = driver_of(connection)
+        if len(values) > 1:
+            driver.executemany(self.sql, values)
         else:
-            values = [{name: row[name] if encode is None else encode(row[name]) for name, encode in plan} for row in rows]
-        connection.exec_driver_sql(self.sql, values if len(values) > 1 else values[0])
+            driver.execute(self.sql, values[0])

@@ -13,6 +13,7 @@ import orjson
 from sqlalchemy import Connection, Engine, StaticPool, create_engine, event
 
 from ratchet_mcp.settings import StoreSettings
+from ratchet_mcp.store.compiled import driver_of
 from ratchet_mcp.store.failures import describe, server_gone
 from ratchet_mcp.store.location import Location, locate, prepare_file
 from ratchet_mcp.store.outage import Outage
@@ -139,4 +140,4 @@ class _Pragmas:
 
 
 def _begin(connection: Connection) -> None:
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.get_execution_options().get("write") else "BEGIN")
+    driver_of(connection).execute("BEGIN IMMEDIATE" if connection.get_execution_options().get("write") else "BEGIN")
