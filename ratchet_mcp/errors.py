@@ -39,7 +39,7 @@ class RatchetError(Exception):
 
 # ---------------------------------------------------------------- asking for something that is not there
 class TaskNotFound(RatchetError):
-    """No task answers to this name, version or UUID. `details.suggestions` holds near names."""
+    """No task answers to this name, version or UUID. `details`: `suggestions` (near names), `unfetched` (sources not fetched yet)."""
 
     code, http_status = "task_not_found", 404
     default_hint = "Call list_tasks to see the names."

@@ -72,7 +72,8 @@ class Checking:
             task = await self._catalog.resolve(request.task)
         except RatchetError as error:
             near = cast("list[str]", error.details.get("suggestions") or [])
-            problems.add(error.message + (f" Near: {', '.join(near[:5])}." if near else ""), *where, "task")
+            unfetched = f" {error.hint}" if error.details.get("unfetched") else ""
+            problems.add(error.message + (f" Near: {', '.join(near[:5])}." if near else "") + unfetched, *where, "task")
             return request
         try:
             if is_small(request.input):

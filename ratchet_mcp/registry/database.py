@@ -50,6 +50,7 @@ class DatabaseSource:
     name = DATABASE
     kind = "database"
     remote = False
+    fetched = True
     refresh_seconds = None
 
     def __init__(self, store: Store) -> None:

@@ -23,6 +23,7 @@ class FolderSource:
     """
 
     remote = False
+    fetched = True
     refresh_seconds = None
 
     def __init__(self, name: str, path: Path, depth: int = DEFAULT_DEPTH, *, kind: str | None = None) -> None:

@@ -89,7 +89,10 @@ class Entry:
 
 @dataclass
 class Index:
-    """All tasks of one moment. Versions of a task stand newest first; `rows` lists the best version of each task."""
+    """All tasks of one moment. Versions of a task stand newest first; `rows` lists the best version of each task.
+
+    `unfetched` names the sources of which nothing is here yet, so that what they offer is not known.
+    """
 
     by_name: dict[str, list[Entry]] = field(default_factory=dict[str, list[Entry]])
     by_uuid: dict[UUID, list[Entry]] = field(default_factory=dict[UUID, list[Entry]])
@@ -97,12 +100,15 @@ class Index:
     keys: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
     broken: dict[str, RatchetError] = field(default_factory=dict[str, RatchetError])
     problems: list[TaskProblem] = field(default_factory=list[TaskProblem])
+    unfetched: list[str] = field(default_factory=list[str])
 
     @classmethod
     def build(cls, scans: Iterable[Scan], problems: Iterable[TaskProblem] = ()) -> Index:
         """Put together what the sources have; earlier sources win, and what loses is a problem that warns."""
         index = cls(problems=list(problems))
         for scan in scans:
+            if not scan.source.fetched:
+                index.unfetched.append(scan.source.name)
             for problem in scan.problems():
                 index._note(problem)
             for location in sorted(scan.entries):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from typing import Any
 from uuid import UUID
 
 from ratchet_mcp.errors import AmbiguousTask, InvalidArgument, RatchetError, TaskNotFound
@@ -21,7 +22,7 @@ def choose(index: Index, reference: str) -> Entry:
         raise _not_found(index, reference, base)
     if not at or version.strip() == LATEST:
         return _only(entries, base)
-    return _of_version(entries, base, version.strip())
+    return _of_version(index, entries, base, version.strip())
 
 
 def _only(entries: list[Entry], base: str) -> Entry:
@@ -35,7 +36,7 @@ def _only(entries: list[Entry], base: str) -> Entry:
     )
 
 
-def _of_version(entries: list[Entry], name: str, version: str) -> Entry:
+def _of_version(index: Index, entries: list[Entry], name: str, version: str) -> Entry:
     for entry in entries:
         if entry.summary.version == version:
             return entry
@@ -54,9 +55,8 @@ def _of_version(entries: list[Entry], name: str, version: str) -> Entry:
             details={"versions": available},
         )
     suggestions = [entry.summary.reference for entry in entries[:5]]
-    raise TaskNotFound(
-        f"{name} has no version {version[:64]}.", hint=f"Versions: {listed}.", details={"suggestions": suggestions, "versions": available}
-    )
+    details = {"suggestions": suggestions, "versions": available}
+    raise _missing(index, f"{name} has no version {version[:64]}.", details, f"Versions: {listed}.")
 
 
 def _not_found(index: Index, reference: str, base: str) -> RatchetError:
@@ -71,4 +71,14 @@ def _not_found(index: Index, reference: str, base: str) -> RatchetError:
     if not suggestions and len(plain) >= 3:
         suggestions = [name for name in index.by_name if plain in name or name in plain][:3]
     near = f" Did you mean {' or '.join(suggestions)}?" if suggestions else ""
-    return TaskNotFound(f"There is no task {shown!r}.{near}", details={"suggestions": suggestions})
+    return _missing(index, f"There is no task {shown!r}.{near}", {"suggestions": suggestions})
+
+
+def _missing(index: Index, message: str, details: dict[str, Any], hint: str | None = None) -> TaskNotFound:
+    """Return the error of what is not here; it names the sources that may have it, because they were never fetched."""
+    error = TaskNotFound(message, hint=hint, details=details)
+    if index.unfetched:
+        names = ", ".join(name[:80] for name in index.unfetched)
+        error.hint = f"Nothing has been fetched yet of {names}: `ratchet repo refresh` does that, a running server by itself. {error.hint}"
+        error.details["unfetched"] = list(index.unfetched)
+    return error

@@ -92,6 +92,11 @@ class Source(Protocol):
         ...
 
     @property
+    def fetched(self) -> bool:
+        """Tell whether anything of it is here: False for a remote source until it was refreshed for the first time."""
+        ...
+
+    @property
     def refresh_seconds(self) -> float | None:
         """Return how often `refresh` is to be called in the background; None for never."""
         ...

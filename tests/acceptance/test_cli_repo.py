@@ -145,6 +145,19 @@ def test_a_repository_is_refreshed_and_survives_its_disappearance(tmp_path: Path
     assert all(task["valid"] for task in repo("verify", "team")["tasks"])
 
 
+def test_a_task_that_was_never_fetched_is_not_found_with_the_command_that_fetches_it(tmp_path: Path, server: IndexServer) -> None:
+    settings = settings_file(tmp_path)
+    settings.parent.mkdir(parents=True)
+    settings.write_text(json.dumps({"registry": {"sources": [{"name": "web", "uri": server.index_url}]}}))
+    run = ("run-once", "--task", "double", "--input-json", '{"n": 21}')
+    missing = ratchet(*run)
+    assert (missing.returncode, missing.stdout) == (1, "")
+    assert "There is no task 'double'." in missing.stderr
+    assert "Nothing has been fetched yet of web: `ratchet repo refresh` does that" in missing.stderr
+    assert repo("refresh")["added"] == ["double"]
+    assert json.loads(ratchet(*run).stdout) == {"doubled": 42}
+
+
 def test_verify_tells_a_lying_index_from_an_honest_one(server: IndexServer) -> None:
     server.add("evil", entry={"sha256": "0" * 64})
     server.add("broken", code="function (")

@@ -44,6 +44,7 @@ class FakeRemote:
     digests: bool = True
     fixed: bool = False
     remote: bool = True
+    fetched: bool = True
     failing: Exception | None = None
     broken: Exception | None = None
     name: str = "far"

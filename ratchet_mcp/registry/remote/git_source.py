@@ -72,6 +72,11 @@ class GitSource:
         return None
 
     # ------------------------------------------------------------ the repository
+    @property
+    def fetched(self) -> bool:
+        """Tell whether a commit is here."""
+        return self._repository.current() is not None
+
     def refresh(self) -> bool:
         """Fetch the newest commit, or a pinned one if it is not here; True if it is another than before. Raises `SourceFailed`."""
         before = self._repository.current()

@@ -88,6 +88,11 @@ class HttpIndexSource:
         return None
 
     # ------------------------------------------------------------ the index
+    @property
+    def fetched(self) -> bool:
+        """Tell whether an index is here."""
+        return self._current is not None
+
     def refresh(self) -> bool:
         """Ask for the index, unless it is still the one that is cached; True when it has changed. Raises `SourceFailed`."""
         before = self._current[1] if self._current else b""

@@ -10,9 +10,11 @@ import pytest
 from git_repositories import Repository
 from index_server import CODE, IndexServer, index_server, task_files, task_zip
 
+from ratchet_mcp.batches.checking import Checking
+from ratchet_mcp.errors import BatchInvalid, TaskNotFound
 from ratchet_mcp.registry.catalog import Catalog
 from ratchet_mcp.registry.remote.publishing import publish
-from ratchet_mcp.settings import Limits, RegistrySettings, SourceSettings
+from ratchet_mcp.settings import Limits, RegistrySettings, Settings, SourceSettings
 from ratchet_mcp.tasks.loading import load_task
 
 ROOT = Path(__file__).parents[3]
@@ -137,3 +139,27 @@ async def test_tasks_of_a_remote_source_say_so(tmp_path: Path, name: str) -> Non
         await catalog.reload(refresh=True)
         summary = catalog.summary("greet")
         assert (summary.remote, summary.expose) == (True, "tool")
+
+
+async def test_a_task_that_is_not_found_names_the_sources_that_were_never_fetched(tmp_path: Path) -> None:
+    repository = Repository(tmp_path / "repository")
+    repository.task("triple", task_files("triple"))
+    repository.commit()
+    write(tmp_path / "here" / "greet", task_files("greet"))
+    with index_server() as server:
+        sources = {"here": str(tmp_path / "here"), "web": server.index_url, "team": repository.uri}
+        catalog = catalog_of(tmp_path, *(SourceSettings(name=name, uri=uri) for name, uri in sources.items()))
+        await catalog.start()
+        for reference in ("double", "double@^1", "greet@2.0.0", "00000000-0000-4000-8000-000000000000"):
+            with pytest.raises(TaskNotFound) as missing:
+                await catalog.resolve(reference)
+            assert missing.value.details["unfetched"] == ["web", "team"]
+            assert "fetched yet of web, team: `ratchet repo refresh`" in str(missing.value.hint)
+        await catalog.reload("web", refresh=True)  # an empty index is one
+        with pytest.raises(BatchInvalid, match="fetched yet of team: `ratchet repo refresh`"):
+            await Checking(catalog, Settings()).plan([{"id": "a", "task": "triple"}], "parallel", None, False)
+        await catalog.reload("team", refresh=True)
+        assert await catalog.resolve("triple")
+        with pytest.raises(TaskNotFound) as mistyped:
+            await catalog.resolve("tripl")
+        assert (mistyped.value.hint, mistyped.value.details) == (TaskNotFound.default_hint, {"suggestions": ["triple"]})
