@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Any
@@ -14,6 +15,11 @@ from ratchet_mcp.settings.reference import keys, section_of, sections
 from ratchet_mcp.settings.registry import SourceSettings
 
 Leaves = list[tuple[KeyPath, Layer]]
+
+CONFIDENTIAL = {("network", "secrets"), ("registry", "sources")}
+"""Where a credential may stand by mistake, so that values are not repeated."""
+
+_PASSWORD = re.compile(r"(?<=://)([^:/@\s]*):[^@/\s]*(?=@)")
 
 
 def explain(error: ValidationError, leaves: Leaves) -> list[Problem]:
@@ -33,6 +39,8 @@ def _problem(detail: Any, leaves: Leaves) -> Problem:
         return Problem(key, origin.place, f"{message}.")
     if detail["type"] in ("model_type", "dict_type", "model_attributes_type"):
         message = "This is a section: it holds keys, not one value"
+    if path[:2] in CONFIDENTIAL:
+        return Problem(key, origin.place, f"{message}, not {_kind(detail['input'])}.")
     return Problem(key, origin.place, f"{message}, but it is {_show(detail['input'])}.")
 
 
@@ -78,6 +86,19 @@ def near_names(word: str, names: Iterable[str]) -> list[str]:
     return get_close_matches(word, candidates, 1) or [name for name in candidates if word and (word in name or name in word)]
 
 
+def _kind(value: Any) -> str:
+    names = {
+        dict: "a mapping",
+        list: "a list",
+        str: "a text",
+        bool: "true or false",
+        int: "a number",
+        float: "a number",
+        type(None): "nothing",
+    }
+    return names.get(type(value), "this")
+
+
 def _show(value: Any) -> str:
-    text = repr(value)
+    text = _PASSWORD.sub(r"\1:***", repr(value))
     return text if len(text) <= 80 else text[:77] + "…"

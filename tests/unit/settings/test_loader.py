@@ -214,3 +214,22 @@ def test_broken_json_names_line_and_column(tmp_path: Path) -> None:
 def test_a_missing_file_is_an_error_when_it_was_named(tmp_path: Path) -> None:
     with pytest.raises(SettingsInvalid, match=r"gone[.]yaml: The settings file cannot be read: No such file"):
         load(env={"RATCHET_CONFIG": str(tmp_path / "gone.yaml")})
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("RATCHET_NETWORK__SECRETS", '{"HOOK": {"value": "hush-hush"}}'),
+        ("RATCHET_NETWORK__SECRETS", '[{"name": "HOOK", "env": ["hush-hush"], "hosts": ["example.com"]}]'),
+        ("RATCHET_NETWORK__SECRETS", '[{"name": "HOOK", "value": "hush-hush", "hosts": ["example.com"]}]'),
+        ("RATCHET_REGISTRY__SOURCES", '[{"name": "ours", "uri": ["hush-hush"]}]'),
+        ("RATCHET_STORE__QUEUE_SIZE", "postgresql://me:hush-hush@db/ratchet"),
+    ],
+    ids=["a-mapping", "a-list-for-a-text", "a-value-in-the-settings", "a-source", "a-url-with-a-password"],
+)
+def test_a_credential_in_the_wrong_place_is_not_repeated(variable: str, value: str) -> None:
+    with pytest.raises(SettingsInvalid) as error:
+        load(env={variable: value})
+    said = error.value
+    assert variable.removeprefix("RATCHET_").split("__")[1].lower() in str(said.details)
+    assert "hush-hush" not in said.message + str(said.details)
