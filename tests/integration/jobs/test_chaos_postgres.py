@@ -21,7 +21,7 @@ from ratchet_mcp.store.statements import EXECUTIONS, JOBS
 
 LIMIT_SECONDS = 120
 """Only to turn a hang into a failure."""
-COUNT = 400
+COUNT = 2000
 AGAIN = RetryPolicy(attempts=50, delay_seconds=0)
 
 
