@@ -244,7 +244,7 @@ async def test_cancelling_the_execution_cancels_its_job(ratchet: Ratchet) -> Non
     job = await ratchet.jobs.submit(JobRequest("forever", retry=AT_ONCE))
     job = await until_running(ratchet, job.id)
     with anyio.fail_after(30):
-        while not ratchet.executions.status()["running"]:
+        while ratchet.executions.handle(job.execution_id or "") is None:
             await anyio.sleep(0.01)
     await ratchet.executions.cancel(job.execution_id or "", "not now")
     job = await ratchet.jobs.wait(job.id, 30)
