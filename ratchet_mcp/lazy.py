@@ -79,6 +79,9 @@ class LazyRatchet:
                 _spare_the_collector()
                 await self._closing.wait()
         except RatchetError as error:
+            from loguru import logger
+
+            logger.error("Ratchet could not start: {} {}", error.message, error.hint or "")
             self._error = error
         except Exception as error:
             from loguru import logger

@@ -9,6 +9,7 @@ from typing import Any
 
 import anyio
 import anyio.abc
+from loguru import logger
 
 from ratchet_mcp import errors
 from ratchet_mcp.engine import selection
@@ -77,9 +78,20 @@ class Fleet:
 
     # ------------------------------------------------------------ life
     async def open(self) -> None:
-        """Start the first worker and see whether it is confined well enough. Raises `IsolationInsufficient`, `WorkerStartFailed`."""
+        """Start the first worker and see whether it is confined well enough; one that dies at once has a second try.
+
+        Raises `IsolationInsufficient` and `WorkerStartFailed`.
+        """
         first = self._hire()
-        await first.start(self._settings)
+        try:
+            await first.start(self._settings)
+        except errors.WorkerStartFailed as error:
+            if not first.fell_over:
+                raise
+            logger.warning("The first worker died while it started; starting another one: {}", error.message)
+            self._workers.pop(first.id)
+            first = self._hire()
+            await first.start(self._settings)
         check_isolation(self._settings, first)
         self._offer(first)
         self._tasks.start_soon(self._maintain)

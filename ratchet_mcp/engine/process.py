@@ -129,6 +129,11 @@ class WorkerProcess(asyncio.SubprocessProtocol):
         """Tell whether the worker ever was ready."""
         return self._ready.done() and not self._ready.cancelled() and self._ready.exception() is None
 
+    @property
+    def fell_over(self) -> bool:
+        """Tell whether the worker ended, or gave up, before it was ready."""
+        return self._ready.done() and not self.ready_once
+
     # ------------------------------------------------------------ life
     async def start(self, settings: EngineSettings) -> None:
         """Start the process and wait until it is confined and ready. Raises `WorkerStartFailed`."""

@@ -108,19 +108,18 @@ async def _serve(settings: Settings, streams: StandardStreams | None) -> None:
 
 
 async def _start(app: LazyRatchet, transport: StdioTransport | None) -> None:
-    """Start the services after the first answer, which should not share the processor with them; a failure goes to stderr as well."""
+    """Start the services after the first answer, which should not share the processor with them."""
+    from contextlib import suppress
+
     import anyio
-    from loguru import logger
 
     from ratchet_mcp.errors import RatchetError
 
     if transport is not None:
         with anyio.move_on_after(FIRST_ANSWER_SECONDS):
             await transport.answered.wait()
-    try:
+    with suppress(RatchetError):  # it is in the log, and each call is answered with it
         await app.get()
-    except RatchetError as error:
-        logger.error("Ratchet could not start: {} {}", error.message, error.hint or "")
 
 
 async def _obey_signals(scope: anyio.CancelScope, transport: StdioTransport | None, grace: float) -> None:

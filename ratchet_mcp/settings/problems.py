@@ -19,6 +19,8 @@ Leaves = list[tuple[KeyPath, Layer]]
 CONFIDENTIAL = {("network", "secrets"), ("registry", "sources")}
 """Where a credential may stand by mistake, so that values are not repeated."""
 
+KINDS = ((dict, "a mapping"), (list, "a list"), (str, "a text"), (bool, "true or false"), (int | float, "a number"))
+
 _PASSWORD = re.compile(r"(?<=://)([^:/@\s]*):[^@/\s]*(?=@)")
 
 
@@ -86,17 +88,8 @@ def near_names(word: str, names: Iterable[str]) -> list[str]:
     return get_close_matches(word, candidates, 1) or [name for name in candidates if word and (word in name or name in word)]
 
 
-def _kind(value: Any) -> str:
-    names = {
-        dict: "a mapping",
-        list: "a list",
-        str: "a text",
-        bool: "true or false",
-        int: "a number",
-        float: "a number",
-        type(None): "nothing",
-    }
-    return names.get(type(value), "this")
+def _kind(value: object) -> str:
+    return next((name for kind, name in KINDS if isinstance(value, kind)), "this")
 
 
 def _show(value: Any) -> str:

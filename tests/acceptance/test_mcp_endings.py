@@ -103,6 +103,16 @@ async def test_a_start_that_fails_is_told_by_each_call_and_on_stderr(start_raw, 
     assert "could not start" in server.stderr
 
 
+async def test_a_start_that_fails_is_told_by_an_http_server_too(start_http, tmp_path):
+    blocked = tmp_path / "file"
+    blocked.write_text("not a folder")
+    server = start_http(RATCHET_STORE__URL=f"sqlite:///{blocked}/ratchet.db")
+    with anyio.fail_after(30):
+        while "could not start" not in server.stderr:
+            await anyio.sleep(0.05)
+    assert str(blocked) in server.stderr
+
+
 async def test_the_first_answer_does_not_wait_for_workers_and_store(start_raw):
     server = await start_raw()
     await server.handshake()

@@ -271,6 +271,22 @@ async def test_a_worker_program_that_cannot_start_gives_an_error_with_its_last_w
     assert "no engine here" in raised.value.details["stderr"]
 
 
+async def test_a_first_worker_that_is_killed_while_it_starts_is_replaced(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+    mark = tmp_path / "once"
+    dying = tmp_path / "dying.py"
+    dying.write_text(
+        "import os, pathlib, runpy, signal\n"
+        f"mark = pathlib.Path({str(mark)!r})\n"
+        "if not mark.exists():\n    mark.touch()\n    os.kill(os.getpid(), signal.SIGKILL)\n"
+        f"runpy.run_path({str(process.PROGRAM)!r}, run_name='__main__')\n"
+    )
+    monkeypatch.setattr(process, "PROGRAM", dying)
+    async with open_pool(max_workers=1, spare_workers=0) as pool:
+        assert mark.exists()
+        assert (await pool.run(request(OK), RecordingHost())).output_json == '"ok"'
+        assert len(pool.status()["workers"]) == 1
+
+
 async def test_workers_that_stop_starting_fail_the_waiting_runs_and_are_tried_again_later(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Any
 ) -> None:
