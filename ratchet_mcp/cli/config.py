@@ -84,15 +84,14 @@ def generate(output: Output = None, force: Force = False) -> None:
 
 def masked(loaded: Loaded) -> dict[str, dict[str, Any]]:
     """Return the settings as JSON values, without the passwords in URLs."""
-    import re
-
     from ratchet_mcp.registry.remote.options import SECRETS
     from ratchet_mcp.registry.remote.uris import mask
+    from ratchet_mcp.settings.passwords import without_passwords
 
     values: dict[str, dict[str, Any]] = loaded.settings.model_dump(mode="json")
     url = values["store"]["url"]
     if url:
-        values["store"]["url"] = re.sub(r"(?<=://)([^:/@]*):[^@]*(?=@)", r"\1:***", str(url))
+        values["store"]["url"] = without_passwords(str(url))
     for source in values["registry"]["sources"]:
         source["uri"] = mask(source["uri"])
         source["config"] = {key: "***" if key.lower() in SECRETS else value for key, value in source["config"].items()}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Any
@@ -11,6 +10,7 @@ from pydantic import ValidationError
 
 from ratchet_mcp.settings.layers import DEFAULT, KeyPath, Layer, Origin, Problem
 from ratchet_mcp.settings.model import Settings
+from ratchet_mcp.settings.passwords import without_passwords
 from ratchet_mcp.settings.reference import keys, section_of, sections
 from ratchet_mcp.settings.registry import SourceSettings
 
@@ -20,8 +20,6 @@ CONFIDENTIAL = {("network", "secrets"), ("registry", "sources")}
 """Where a credential may stand by mistake, so that values are not repeated."""
 
 KINDS = ((dict, "a mapping"), (list, "a list"), (str, "a text"), (bool, "true or false"), (int | float, "a number"))
-
-_PASSWORD = re.compile(r"(?<=://)([^:/@\s]*):[^@/\s]*(?=@)")
 
 
 def explain(error: ValidationError, leaves: Leaves) -> list[Problem]:
@@ -93,5 +91,5 @@ def _kind(value: object) -> str:
 
 
 def _show(value: Any) -> str:
-    text = _PASSWORD.sub(r"\1:***", repr(value))
+    text = without_passwords(repr(value))
     return text if len(text) <= 80 else text[:77] + "…"

@@ -224,8 +224,9 @@ def test_a_missing_file_is_an_error_when_it_was_named(tmp_path: Path) -> None:
         ("RATCHET_NETWORK__SECRETS", '[{"name": "HOOK", "value": "hush-hush", "hosts": ["example.com"]}]'),
         ("RATCHET_REGISTRY__SOURCES", '[{"name": "ours", "uri": ["hush-hush"]}]'),
         ("RATCHET_STORE__QUEUE_SIZE", "postgresql://me:hush-hush@db/ratchet"),
+        ("RATCHET_STORE__QUEUE_SIZE", "postgresql://me:a/b hush-hush@db/ratchet"),
     ],
-    ids=["a-mapping", "a-list-for-a-text", "a-value-in-the-settings", "a-source", "a-url-with-a-password"],
+    ids=["a-mapping", "a-list-for-a-text", "a-value-in-the-settings", "a-source", "a-url-with-a-password", "a-password-with-a-slash"],
 )
 def test_a_credential_in_the_wrong_place_is_not_repeated(variable: str, value: str) -> None:
     with pytest.raises(SettingsInvalid) as error:
