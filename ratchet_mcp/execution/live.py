@@ -160,7 +160,9 @@ class Live:
 
     async def wait(self, seconds: float | None) -> bool:
         """Wait until the execution is final and recorded; tells whether it is after so many seconds."""
-        if not self._ended.is_set():
+        if seconds is None:
+            await self._ended.wait()
+        elif not self._ended.is_set():
             with anyio.move_on_after(seconds):
                 await self._ended.wait()
         return self._ended.is_set()

@@ -31,6 +31,9 @@ class Pace:
 
     async def take(self) -> float | None:
         """Wait for a place; returns what `leave` wants to have, None when there was none in time."""
+        if self._free.value > 0:  # then nobody waits, and a scope can be spared
+            self._free.acquire_nowait()
+            return time.monotonic()
         with anyio.move_on_after(PATIENCE_SECONDS) as waiting:
             await self._free.acquire()
         if waiting.cancelled_caught:

@@ -231,7 +231,8 @@ class Running:
     async def _record(self, job: Job, outcome: Outcome) -> None:
         """Write what becomes of the job, until the store takes it; only what is still this attempt's to say counts."""
         pause = 0.1
-        deliveries = await self._deliveries_of(job, outcome)
+        told = _told(job, outcome)
+        deliveries = await self._deliveries_of(told)
         while True:
             try:
                 values = outcome.values(job.execution_id) if outcome.started else {**outcome.values(None), "attempts": job.attempts - 1}
@@ -241,6 +242,7 @@ class Running:
                 ours = await settled
                 if not ours and not outcome.status.final and await self._cancelled_meanwhile(job):
                     outcome = outcomes.cancelled(job, None)
+                    told = _told(job, outcome)
                     continue
                 break
             except RatchetError as error:
@@ -252,17 +254,16 @@ class Running:
         if not ours:
             logger.warning("Job {} was given to another process meanwhile; the outcome of attempt {} does not count", job.id, job.attempts)
             return
-        now = self._store.jobs.clock()
-        job = replace(job, status=outcome.status, failures=outcome.failures, last_error=outcome.error, updated_at=now)
-        if outcome.status.final:
-            job.finished_at = now
+        now = told.updated_at = self._store.jobs.clock()
+        if told.status.final:
+            told.finished_at = now
             if deliveries and self.planner is not None:
                 self.planner.announce()
-            self._ended(job)
+            self._ended(told)
         else:
-            job.owner = None
-            job.run_at = now + timedelta(seconds=outcome.delay) if outcome.status is JobStatus.SCHEDULED else job.run_at
-            self._released(job)
+            told.owner = None
+            told.run_at = now + timedelta(seconds=outcome.delay) if told.status is JobStatus.SCHEDULED else told.run_at
+            self._released(told)
 
     async def _cancelled_meanwhile(self, job: Job) -> bool:
         """Tell whether another process asked to cancel a job while its attempt ended; `job` knows it then. Raises `StoreFailed`."""
@@ -272,16 +273,16 @@ class Running:
         job.cancel_requested_at, job.cancel_reason = row.cancel_requested_at, row.cancel_reason
         return True
 
-    async def _deliveries_of(self, job: Job, outcome: Outcome) -> list[DeliveryRecord]:
+    async def _deliveries_of(self, job: Job) -> list[DeliveryRecord]:
         """Return what is to be delivered of a job that has ended: rows that are written with its end, so that none is lost."""
-        if self.planner is None or not outcome.status.final:
+        if self.planner is None or not job.status.final:
             return []
         try:
             task = None if job.code is not None else await self._requests.task_of(_reference(job), None)
         except RatchetError:
             task = None  # what the job itself wants is delivered all the same
         try:
-            return self.planner.rows_of_job(replace(job, status=outcome.status), task)
+            return self.planner.rows_of_job(job, task)
         except Exception as error:
             logger.opt(exception=error).error("What is to be delivered of job {} could not be planned", job.id)
             return []
@@ -328,6 +329,11 @@ class Running:
         for attempt in list(self.live.values()):
             attempt.scope.cancel()
         await self.idle()
+
+
+def _told(job: Job, outcome: Outcome) -> Job:
+    """Return the job as others hear of it after an attempt; the attempt's own stays as it is until the store has taken that."""
+    return replace(job, status=outcome.status, failures=outcome.failures, last_error=outcome.error)
 
 
 def _reference(job: Job) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-from bench_jobs import BACKLOG, CLAIMS, INPUT, MOST_RATIO, PLACES, ROUNDS, TASK, job_rate, rows, start_times
+from bench_jobs import BACKLOG, CLAIMS, MOST_RATIO, PLACES, ROUNDS, SMALL, job_rate, rows, settings_in, start_times
 from bench_jobs import JOBS as COUNT
 from figures import Figure, at_least, at_most, quantile
 from pgqueuer import PgQueuer, Queries
@@ -19,7 +19,7 @@ from pgqueuer.db import PsycopgDriver
 
 from ratchet_mcp.app import Ratchet
 from ratchet_mcp.execution.models import Origin
-from ratchet_mcp.settings import EngineSettings, Settings, StoreSettings
+from ratchet_mcp.settings import StoreSettings
 from ratchet_mcp.store.shared_queue import SharedQueue
 from ratchet_mcp.store.store import Store
 
@@ -65,7 +65,7 @@ async def bare(url: str, ratchet: Ratchet) -> AsyncIterator[Any]:
         async def run(_: Any) -> None:
             nonlocal left
             async with places:
-                await (await ratchet.execute(TASK, INPUT, origin=Origin.JOB)).wait(None)
+                await (await ratchet.execute(*SMALL, origin=Origin.JOB)).wait(None)
             left -= 1
             if left == 0:
                 done.set()
@@ -87,10 +87,10 @@ async def bare(url: str, ratchet: Ratchet) -> AsyncIterator[Any]:
 
 async def running(url: str) -> tuple[list[float], list[float], list[float]]:
     """Return the rates of jobs and of bare PgQueuer, and the times to start."""
-    settings = Settings(store=StoreSettings(url=url), engine=EngineSettings(min_workers=PLACES, max_workers=PLACES))
+    settings = settings_in(url)
     async with Ratchet.open(settings) as ratchet, bare(url, ratchet) as bare_rate:
         await bare_rate()
-        rates = [(await job_rate(ratchet), await bare_rate()) for _ in range(ROUNDS)]
+        rates = [(await job_rate(ratchet, SMALL), await bare_rate()) for _ in range(ROUNDS)]
         return [ours for ours, _ in rates], [theirs for _, theirs in rates], await start_times(ratchet)
 
 
