@@ -18,14 +18,10 @@ class Figure:
     target: str
     met: bool | None
 
-    @property
-    def row(self) -> str:
-        """The row as Markdown."""
+    def row(self, name: str) -> str:
+        """Return the row as Markdown; `name` is that of its benchmark."""
         verdict = "" if self.met is None else ("yes" if self.met else "**no**")
-        return f"| {self.what} | {self.value} | {self.beside} | {self.ratio} | {self.target} | {verdict} |"
-
-
-HEAD = "| measured | Ratchet | beside | ratio | target | met |\n|---|---|---|---|---|---|"
+        return f"| {name} | {self.what} | {self.value} | {self.beside} | {self.ratio} | {self.target} | {verdict} |"
 
 
 def quantile(values: list[float], share: float) -> float:

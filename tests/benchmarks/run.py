@@ -1,4 +1,4 @@
-"""Run the benchmarks that are named (all without names) and print the table; `--write` also puts it into the README."""
+"""Run the benchmarks that are named (all without names) and print the table; `--write` also puts their rows into the README."""
 
 from __future__ import annotations
 
@@ -8,29 +8,27 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
-from figures import HEAD
+from table import Rows, table, with_rows
 
 NAMES = ("floor", "stdio", "start", "cpu", "listing", "memory", "registry", "testing", "fetch", "jobs", "jobs_postgres", "schedules")
 README = Path(__file__).parents[2] / "README.md"
-BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
 
 
 def main(arguments: list[str]) -> int:
     """Measure and print. The exit status is 1 when a target was missed."""
     chosen = [name for name in arguments if not name.startswith("-")] or list(NAMES)
-    figures = []
+    measured: Rows = {}
+    missed = False
     for name in chosen:
         print(f"measuring {name} …", file=sys.stderr, flush=True)
-        figures += import_module(f"bench_{name}").measure()
+        figures = import_module(f"bench_{name}").measure()
+        measured[name] = [figure.row(name) for figure in figures]
+        missed = missed or any(figure.met is False for figure in figures)
     machine = f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, CPython {platform.python_version()}"
-    table = "\n".join([HEAD, *(figure.row for figure in figures)])
-    print(f"{machine}\n\n{table}")
+    print(f"{machine}\n\n{table(measured, NAMES)}")
     if "--write" in arguments:
-        text = README.read_text()
-        head, _, rest = text.partition(BEGIN)
-        tail = rest.partition(END)[2]
-        README.write_text(f"{head}{BEGIN}\nPrinted by `tools/bench` on {machine}; medians.\n\n{table}\n{END}{tail}")
-    return int(any(figure.met is False for figure in figures))
+        README.write_text(with_rows(README.read_text(), measured, NAMES, machine))
+    return int(missed)
 
 
 if __name__ == "__main__":
