@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -49,6 +50,7 @@ class Batches:
         self._jobs = jobs
         self._checking = Checking(catalog, settings)
         self._live: dict[str, _Live] = {}
+        self._listeners: dict[str, OnProgress] = {}
         self._tasks = anyio.create_task_group()
         self._wake = anyio.Event()
 
@@ -95,7 +97,8 @@ class Batches:
         await self.add_for_job(job, plan)
         batch = batch_of(await self._record(job.id))
         if batch.status is not BatchStatus.COMPLETED:
-            live = self._make(batch, plan, Asker(job.origin, Principal(job.principal), job.attempts), None)
+            asker = Asker(job.origin, Principal(job.principal), job.attempts)
+            live = self._make(batch, plan, asker, lambda done, total, request: self._tell(job.id, done, total, request))
             await self._store.begin(job.id)
             self._live[job.id] = live
             self._tasks.start_soon(self._host, live)
@@ -111,6 +114,20 @@ class Batches:
                 raise
         if batch.status is not BatchStatus.COMPLETED:
             raise failure_of(batch)
+
+    @contextmanager
+    def listening(self, id: str, listener: OnProgress) -> Generator[None]:
+        """Let somebody hear how the batch of a job goes on, as far as it runs in this process."""
+        self._listeners[id] = listener
+        try:
+            yield
+        finally:
+            del self._listeners[id]
+
+    def _tell(self, id: str, done: int, total: int, request: str) -> None:
+        listener = self._listeners.get(id)
+        if listener is not None:
+            listener(done, total, request)
 
     def _make(self, batch: Batch, plan: Plan, asker: Asker, on_progress: OnProgress | None) -> _Live:
         live = _Live(row_of(batch, plan))

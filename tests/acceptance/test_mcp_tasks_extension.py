@@ -380,3 +380,18 @@ async def test_tasks_work_over_stdio(environment: dict[str, str]):
     async with Client(server, mode=MODERN, extensions=[extension], elicitation_callback=cast("Any", unasked)) as client:
         result = await client.call_tool(RUN, {"code": HELLO})
     assert cast("Any", result.structured_content)["output"] == "Hello, Ada!" and len(extension.handles) == 1
+
+
+async def test_a_batch_tells_its_progress_before_it_becomes_a_task(environment: dict[str, str]):
+    told: list[tuple[float, float | None, str | None]] = []
+
+    async def on_progress(progress: float, total: float | None, message: str | None) -> None:
+        told.append((progress, total, message))
+
+    patient = {**environment, "RATCHET_MCP__TASK_AFTER_SECONDS": "50", "RATCHET_MCP__WAIT_SECONDS": "50"}
+    server = StdioServerParameters(command=sys.executable, args=["-m", "ratchet_mcp.mcp.stdio_main"], env=patient)
+    requests = [{"id": "one", "task": "pause", "input": {"ms": 300}}, {"id": "two", "task": "add", "input": {"a": 1, "b": 2}}]
+    async with Client(server, mode=MODERN, extensions=[Tasks()]) as client:
+        await client.call_tool("batch_execute", {"requests": requests, "mode": "sequential"}, progress_callback=on_progress)
+        await client.list_tools(cache_mode="refresh")  # a round trip later, every notification is here
+    assert told == [(1, 2, "1 of 2: one"), (2, 2, "2 of 2: two")]

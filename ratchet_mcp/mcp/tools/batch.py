@@ -60,17 +60,24 @@ async def batch_execute(call: Call, arguments: BatchExecute) -> ToolResult:
 
 
 async def _as_task(call: Call, ratchet: Ratchet, plan: Plan, seconds: float) -> Batch:
-    """Start a batch as a job and give it a moment. Raises `BecameTask` when it has not ended then."""
+    """Start a batch as a job and give it a moment, with its progress. Raises `BecameTask` when it has not ended then."""
     job, _ = await ratchet.submit_batch(plan, origin=Origin.MCP, principal=call.principal, call={TOOL: "batch_execute"})
+    relay = ProgressRelay(call.context, total=len(plan.requests)) if wanted(call.context) else None
+    batches = await ratchet.batches()
     try:
-        job = await ratchet.jobs.wait(job.id, min(seconds, call.settings.mcp.task_after_seconds))
+        waiting = ratchet.jobs.wait(job.id, min(seconds, call.settings.mcp.task_after_seconds))
+        if relay is None:
+            job = await waiting
+        else:
+            with batches.listening(job.id, relay.take_count):
+                job = await relay.during(waiting)
     except anyio.get_cancelled_exc_class():
         with anyio.CancelScope(shield=True):
-            await cancel(await ratchet.batches(), job.id, "The client cancelled the request.")
+            await cancel(batches, job.id, "The client cancelled the request.")
         raise
     if not job.status.final:
         raise BecameTask(created(job, call.settings.mcp))
-    return await (await ratchet.batches()).get(job.id)
+    return await batches.get(job.id)
 
 
 async def _run_and_wait(call: Call, batches: Batches, plan: Plan, seconds: float) -> Batch:
