@@ -16,7 +16,9 @@ class StoreSettings(Section):
         default=None, description="sqlite:///FILE, sqlite:// (memory) or postgresql://…; by default a file in the user's data directory."
     )
     durability: Literal["normal", "full"] = Field(default="normal", description="full waits for the disk at each commit.")
-    busy_timeout_seconds: float = Field(default=10.0, gt=0, description="How long to wait for another process that writes.")
+    busy_timeout_seconds: float = Field(
+        default=10.0, gt=0, description="How long to wait for another process that writes, or a server that is gone."
+    )
     queue_size: int = Field(default=20_000, ge=100, description="Rows that may wait for the writer; more are refused as busy.")
     heartbeat_seconds: float = Field(default=2.0, gt=0, description="How often this server says that it lives.")
     owner_timeout_seconds: float = Field(default=15.0, gt=0, description="Silence after which a server's runs count as interrupted.")

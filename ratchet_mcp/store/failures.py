@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, cast
 
 from sqlalchemy.exc import DBAPIError, IntegrityError
@@ -38,6 +39,13 @@ POSTGRES = {
     "55P03": ("locked", "Another session holds a lock", "End the session that keeps it locked."),
     "57014": ("locked", "The database took too long", "Look for sessions that block others."),
 }
+REFUSALS = (
+    (re.compile(r'database ".*" does not exist'), "3D000"),
+    (re.compile(r"password authentication failed|no password supplied"), "28P01"),
+    (re.compile(r'role ".*" (does not exist|is not permitted to log in)'), "28000"),
+    (re.compile(r"no pg_hba\.conf entry|(Peer|Ident) authentication failed"), "28000"),
+)
+"""With what words a server refuses a connection, for which the driver gives no SQLSTATE."""
 CONFLICTS = ("40001", "40P01")
 """Serialization failure, deadlock."""
 UNREACHABLE = ("unreachable", "The database server cannot be reached", "Check that it runs and that store.url names it rightly.")
@@ -73,6 +81,11 @@ def server_gone(error: BaseException) -> bool:
     return _classify(error) == UNREACHABLE
 
 
+def unreachable(error: StoreFailed) -> bool:
+    """Tell the same of an error that `describe` has made."""
+    return error.details.get("reason") == UNREACHABLE[0]
+
+
 def conflicted(error: BaseException) -> bool:
     """Tell whether a transaction was undone because of another one, so that it succeeds when it is tried again."""
     return isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) in CONFLICTS
@@ -84,12 +97,20 @@ def _classify(error: BaseException) -> tuple[str, str, str | None]:
     for prefix, known in SQLITE.items():
         if name.startswith(prefix):
             return known
-    state: str | None = getattr(original, "sqlstate", None)
+    state: str | None = getattr(original, "sqlstate", None) or _refusal(original)
     if state in POSTGRES:
         return POSTGRES[state]
     if connection_lost(error) or (state or "").startswith(("08", "57P")) or _never_connected(original, state):
         return UNREACHABLE
     return OTHER
+
+
+def _refusal(original: Any) -> str | None:
+    """Return the SQLSTATE of a connection that the server refused, as far as its words tell."""
+    if not _never_connected(original, None):
+        return None
+    words = str(original)
+    return next((state for pattern, state in REFUSALS if pattern.search(words)), None)
 
 
 def _never_connected(original: Any, state: str | None) -> bool:

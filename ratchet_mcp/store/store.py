@@ -12,6 +12,7 @@ from loguru import logger
 from sqlalchemy import Connection
 from uuid_utils.compat import uuid7
 
+from ratchet_mcp.errors import StoreFailed
 from ratchet_mcp.settings import StoreSettings
 from ratchet_mcp.store.authored import AuthoredRepository
 from ratchet_mcp.store.batches import BatchRepository
@@ -20,10 +21,11 @@ from ratchet_mcp.store.catalog import CatalogRepository
 from ratchet_mcp.store.database import Database
 from ratchet_mcp.store.deliveries import DeliveryRepository
 from ratchet_mcp.store.executions import ExecutionRepository
-from ratchet_mcp.store.failures import describe
+from ratchet_mcp.store.failures import describe, unreachable
 from ratchet_mcp.store.job_questions import JobQuestionRepository
 from ratchet_mcp.store.jobs import JobRepository
 from ratchet_mcp.store.migrate import migrate
+from ratchet_mcp.store.outage import Outage, forget_old
 from ratchet_mcp.store.owners import Owner
 from ratchet_mcp.store.schedules import ScheduleRepository
 from ratchet_mcp.store.shared_queue import SharedQueue
@@ -62,7 +64,8 @@ class Store:
     def open(cls, settings: StoreSettings) -> AbstractAsyncContextManager[Store]:
         """Open the database: apply missing migrations, end what dead processes left running, start the writer.
 
-        Raises `StoreFailed`, which names the database, when it cannot be used.
+        A database server that is gone is waited for, up to `busy_timeout_seconds`. Raises `StoreFailed`, which names the database, when it
+        cannot be used.
         """
         return _open(settings)
 
@@ -84,7 +87,7 @@ class Store:
 @asynccontextmanager
 async def _open(settings: StoreSettings) -> AsyncGenerator[Store]:
     owner = Owner(str(uuid7()), settings.owner_timeout_seconds)
-    database = await anyio.to_thread.run_sync(_prepare, settings, owner)
+    database = await _patiently(settings, owner)
     pulse = _rest if database.location.read_only else owner.beat
     writer = Writer(database, pulse, settings.heartbeat_seconds, limit=settings.queue_size)
     try:
@@ -92,6 +95,22 @@ async def _open(settings: StoreSettings) -> AsyncGenerator[Store]:
     finally:
         with anyio.CancelScope(shield=True):
             await anyio.to_thread.run_sync(_close, database, writer, owner)
+
+
+async def _patiently(settings: StoreSettings, owner: Owner) -> Database:
+    """Prepare the database; a server that is gone for a moment is waited for, as later."""
+    outage = Outage(settings.busy_timeout_seconds)
+    while True:
+        try:
+            database = await anyio.to_thread.run_sync(_prepare, settings, owner)
+        except StoreFailed as error:
+            pause = outage.pause(error) if unreachable(error) else None
+            if pause is None:
+                raise
+            await anyio.sleep(pause)
+        else:
+            outage.over()
+            return database
 
 
 def _prepare(settings: StoreSettings, owner: Owner) -> Database:
@@ -103,6 +122,7 @@ def _prepare(settings: StoreSettings, owner: Owner) -> Database:
             return database
         with database.guard, database.connect() as connection, connection.begin():
             interrupted = owner.register(connection)
+            forget_old(connection)
     except Exception as error:
         database.close()
         raise describe(error, database.location.shown) from error

@@ -354,6 +354,16 @@ class OwnerRow(Table, table=True):
     heartbeat_at: datetime = _instant()
 
 
+class LastCommitRow(Table, table=True):
+    """Which transaction counted last on one connection to PostgreSQL, for the case that its answer is lost."""
+
+    __tablename__ = "last_commits"
+
+    id: str = _id()
+    number: int = Field(sa_type=RowNumber, nullable=False)
+    noted_at: datetime = _instant()
+
+
 class AuthoredTaskRow(Table, table=True):
     """One version of a task that was made through Ratchet: its files by their paths; `head` holds the metadata file alone."""
 

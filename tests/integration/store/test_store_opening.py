@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import re
 import sqlite3
 import stat
 import subprocess
@@ -38,9 +39,9 @@ def database_at(url: str) -> Database:
     return Database.at(StoreSettings(url=url))
 
 
-async def refusal(url: str) -> StoreFailed:
+async def refusal(url: str, *, busy_timeout_seconds: float = 10) -> StoreFailed:
     with pytest.raises(StoreFailed) as caught:
-        async with Store.open(StoreSettings(url=url)):
+        async with Store.open(StoreSettings(url=url, busy_timeout_seconds=busy_timeout_seconds)):
             pass
     assert caught.value.hint
     return caught.value
@@ -160,12 +161,19 @@ async def test_other_databases_are_refused_without_showing_the_password(url: str
 
 
 async def test_a_server_that_is_not_there_is_refused_without_showing_the_password() -> None:
-    error = await refusal("postgresql://me:secret@127.0.0.1:1/db")
+    error = await refusal("postgresql://me:secret@127.0.0.1:1/db", busy_timeout_seconds=0.1)
     assert error.details["reason"] == "unreachable"
     assert "secret" not in str(error.to_dict())
     assert error.details["url"] == "postgresql://127.0.0.1:1/db"
 
 
 async def test_a_postgresql_database_that_does_not_exist_is_refused(postgres_url: str) -> None:
-    error = await refusal(postgres_url.replace("/ratchet_", "/missing_"))
+    error = await refusal(postgres_url.replace("/ratchet_", "/missing_"), busy_timeout_seconds=600)  # without waiting for it
     assert "missing_" in error.message
+    assert error.details["reason"] == "cannot_open"
+
+
+async def test_a_postgresql_user_that_does_not_exist_is_refused(postgres_url: str) -> None:
+    error = await refusal(re.sub("//.*@", "//stranger@", postgres_url), busy_timeout_seconds=600)
+    assert "stranger" in error.message
+    assert error.details["reason"] == "access_denied"
