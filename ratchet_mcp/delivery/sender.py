@@ -16,6 +16,7 @@ from anyio.abc import TaskGroup
 from loguru import logger
 
 from ratchet_mcp.errors import InternalError, RatchetError
+from ratchet_mcp.store.clock import Clock
 from ratchet_mcp.store.deliveries import DELIVERED, FAILED, PENDING, DeliveryRecord, storable_json
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class Sender:
 
     def __init__(self, store: Store, settings: DeliverySettings, perform: Perform) -> None:
         self._store, self._settings, self._perform = store, settings, perform
+        self._clock = Clock()
         self._wake = anyio.Event()
         self._pruned = anyio.current_time()
         self.under_way = 0
@@ -75,6 +77,8 @@ class Sender:
         if due is None:
             return poll
         now = datetime.now(UTC)
+        if self._clock.went_back(now) and await self._store.deliveries.bring_forward(now):
+            return 0
         if due > now:
             return min(poll, (due - now).total_seconds())
         taken = await self._store.deliveries.take(now, free)

@@ -37,6 +37,10 @@ PART = 20
 """All entries are counted again after a twentieth of the limit was added, so that several processes together do not pass it by far."""
 
 
+AHEAD = timedelta(minutes=1)
+"""How far in the future a result may be from, as clocks of machines differ; one from further on is from before the clock was set back."""
+
+
 class ResultsCache:
     """The results of all tasks that say `cache`. `leaders` are the runs under way that others with the same key wait for."""
 
@@ -92,7 +96,7 @@ class CachedRun:
         except RatchetError as error:
             logger.warning("The cache of results could not be read: {}", error.message)
             return None
-        if hit is None or hit.created_at + timedelta(seconds=self._rules.ttl_seconds) <= now():
+        if hit is None or not -AHEAD <= now() - hit.created_at < timedelta(seconds=self._rules.ttl_seconds):
             return None
         self._use()
         return self._outcome(hit.output, hit.execution_id)

@@ -15,6 +15,7 @@ from ratchet_mcp.errors import RatchetError
 from ratchet_mcp.jobs.dispatcher import Perform
 from ratchet_mcp.jobs.models import Job, JobStatus
 from ratchet_mcp.jobs.pace import Pace
+from ratchet_mcp.store.clock import Clock
 from ratchet_mcp.store.job_records import Waiting
 
 FAILED_SECONDS = 1.0
@@ -42,6 +43,10 @@ class Queue(Protocol):
         """Queue scheduled jobs that are due."""
         ...
 
+    def bring_forward(self) -> Awaitable[int]:
+        """Let pauses between attempts not last longer because the clock was set back; returns how many would have."""
+        ...
+
 
 class EmbeddedDispatcher:
     """Claims as many jobs as there are free places, in one transaction, whenever there may be some.
@@ -64,6 +69,7 @@ class EmbeddedDispatcher:
         self._maybe = True
         self._looked = 0.0
         self._next_due: datetime | None = None
+        self._clock = Clock()
         self._wake = anyio.Event()
         self._idle = anyio.Event()
 
@@ -136,6 +142,8 @@ class EmbeddedDispatcher:
         if self._draining or self._seconds_to_rest() > 0:
             return
         waiting = await self._queue.look()
+        if self._clock.went_back(waiting.now) and await self._queue.bring_forward():
+            waiting = await self._queue.look()
         self._looked, self._next_due = time.monotonic(), waiting.next_due
         self._maybe = self._maybe or waiting.queued
         if waiting.next_due is not None and waiting.next_due <= waiting.now:

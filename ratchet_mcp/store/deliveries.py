@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import Connection, Select, delete, func, select, tuple_, update
+from sqlalchemy import Connection, Select, bindparam, delete, func, select, text, tuple_, update
 
 from ratchet_mcp.store.database import Database
 from ratchet_mcp.store.executions import is_id, storable
@@ -60,6 +60,10 @@ class Taken:
     next_at: datetime | None = None
 
 
+_BRING_FORWARD = text("""
+UPDATE deliveries SET next_at = next_at - (updated_at - :now), updated_at = :now
+WHERE status IN ('pending', 'sending') AND updated_at > :now
+""").bindparams(bindparam("now", type_=DELIVERIES.c.updated_at.type))
 COLUMNS = tuple(DeliveryRecord.__dataclass_fields__)
 _ALL = select(*(DELIVERIES.c[name] for name in COLUMNS))
 
@@ -108,6 +112,10 @@ class DeliveryRepository:
     async def take_one(self, id: str, now: datetime) -> DeliveryRecord | None:
         """Take one delivery that waits, whether it is due or not; None when it does not wait."""
         return await self._writer.call(lambda connection: next(iter(self._claim(connection, [id], now)), None))
+
+    async def bring_forward(self, now: datetime) -> int:
+        """Let what waits since a time which has yet to come, because the clock was set back, wait from now on; returns how many did."""
+        return await self._writer.call(lambda connection: connection.execute(_BRING_FORWARD, {"now": now}).rowcount)
 
     def _take(self, connection: Connection, now: datetime, limit: int) -> list[DeliveryRecord]:
         self._take_over(connection, now)

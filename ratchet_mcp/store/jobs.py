@@ -7,7 +7,22 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Select, Update, bindparam, delete, exists, func, insert, literal_column, null, select, tuple_, update
+from sqlalchemy import (
+    Connection,
+    Select,
+    Update,
+    bindparam,
+    delete,
+    exists,
+    func,
+    insert,
+    literal_column,
+    null,
+    select,
+    text,
+    tuple_,
+    update,
+)
 
 from ratchet_mcp.store.compiled import Write
 from ratchet_mcp.store.database import Database
@@ -37,6 +52,10 @@ _LOOK_AT_ONCE = """SELECT EXISTS (SELECT 1 FROM jobs INDEXED BY ix_jobs_claim WH
 """Every process asks this twice a second, so it is asked as cheaply as can be."""
 _DUE = select(JOBS.c.id).where(_SCHEDULED, JOBS.c.run_at <= bindparam("now")).order_by(JOBS.c.run_at).limit(bindparam("most"))
 _DUE_OF = {"postgresql": _DUE.with_for_update(skip_locked=True), "sqlite": indexed(_DUE, "ix_jobs_due")}
+_BRING_FORWARD = text("""
+UPDATE jobs SET run_at = run_at - (updated_at - :now), updated_at = :now
+WHERE status = 'scheduled' AND attempts > 0 AND updated_at > :now
+""").bindparams(bindparam("now", type_=JOBS.c.updated_at.type))
 _WANTED = select(JOBS.c.id, JOBS.c.cancel_reason).where(
     _RUNNING, JOBS.c.owner == bindparam("owner"), JOBS.c.cancel_requested_at.is_not(None)
 )
@@ -144,6 +163,13 @@ class JobRepository:
             return due
 
         return self._writer.call(work)
+
+    def bring_forward(self) -> asyncio.Future[int]:
+        """Let the pauses between attempts that began at a time which has yet to come begin now; returns how many did.
+
+        That is what they look like when the clock was set back meanwhile. A time that a user asked for stays as it is.
+        """
+        return self._writer.join(lambda connection: connection.execute(_BRING_FORWARD, {"now": self.now(connection)}).rowcount)
 
     def settle(
         self, id: str, attempt: int, values: Mapping[str, Any], *, delay: float = 0.0, deliveries: Sequence[DeliveryRecord] = ()

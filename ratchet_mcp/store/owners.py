@@ -84,7 +84,7 @@ class Owner:
         alive = is_alive(row.pid, row.process_started) if row.host == self._host else None
         if alive is False:
             return True
-        silent = now - row.heartbeat_at > self._timeout
+        silent = abs(now - row.heartbeat_at) > self._timeout  # a time that has yet to come is from before the clock was set back
         return silent and not (alive and trust_living)
 
     def _interrupt(self, connection: Connection, now: datetime, chosen: Callable[[Any], bool]) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -108,6 +108,10 @@ class SharedQueue:
         due = await self._jobs.promote()
         self._unannounced = self._unannounced or bool(due)
         return due
+
+    def bring_forward(self) -> Awaitable[int]:
+        """Let pauses between attempts not last longer because the clock was set back; returns how many would have."""
+        return self._jobs.bring_forward()
 
     async def listen(self, heard: Callable[[], None]) -> None:
         """Call `heard` when whichever process announces jobs, until cancelled. A lost connection is opened again."""

@@ -11,11 +11,12 @@ from typing import Any
 from ratchet_mcp.execution.service import Executions
 from ratchet_mcp.jobs.models import JobRequest
 from ratchet_mcp.jobs.requests import Requests
-from ratchet_mcp.jobs.schedules.firing import Clock, Heart
+from ratchet_mcp.jobs.schedules.firing import Heart
 from ratchet_mcp.jobs.schedules.models import ScheduleRequest
 from ratchet_mcp.jobs.schedules.service import Schedules
 from ratchet_mcp.registry.catalog import Catalog
 from ratchet_mcp.settings import RegistrySettings, ScheduleSettings, Settings, SourceSettings
+from ratchet_mcp.store.clock import Clock
 from ratchet_mcp.store.job_records import JobFilter, JobRecord
 from ratchet_mcp.store.store import Store
 

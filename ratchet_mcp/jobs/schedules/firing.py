@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
@@ -21,6 +20,7 @@ from ratchet_mcp.jobs.schedules.planning import Plan, plan
 from ratchet_mcp.jobs.schedules.recording import key_of, request_of
 from ratchet_mcp.jobs.schedules.zones import zone_of
 from ratchet_mcp.settings.schedules import ScheduleSettings
+from ratchet_mcp.store.clock import Clock
 from ratchet_mcp.store.job_records import JobRecord
 from ratchet_mcp.store.schedule_records import Firing, ScheduleRecord
 from ratchet_mcp.store.schedules import ScheduleRepository
@@ -31,8 +31,6 @@ MOST_JOBS = 1000
 """How many jobs one transaction writes, unless a single schedule has more."""
 PREPARING_SECONDS = 5.0
 """How long finding and checking the tasks of one batch may take; what takes longer is tried again."""
-STEP = 1.0
-"""By how many seconds the clock must go back for the schedules to be looked through."""
 
 
 class Submitter(Protocol):
@@ -45,20 +43,6 @@ class Submitter(Protocol):
     async def announce(self, records: Sequence[JobRecord]) -> None:
         """Say that jobs have been written."""
         ...
-
-
-class Clock:
-    """Notices that the time of day goes back, by comparing it with a clock that never does."""
-
-    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
-        self._monotonic = monotonic
-        self._ahead: float | None = None
-
-    def went_back(self, now: datetime) -> bool:
-        """Tell whether the time went back since this was last asked; the first time it may have."""
-        ahead = now.timestamp() - self._monotonic()
-        before, self._ahead = self._ahead, ahead
-        return before is None or ahead < before - STEP
 
 
 class Heart:

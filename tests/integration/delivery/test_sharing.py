@@ -53,6 +53,21 @@ async def test_an_outcome_counts_only_while_the_delivery_is_still_ones_own(share
         assert (again.id, again.attempts) == (planned.id, 1), "what was given back did not count"
 
 
+async def test_what_waits_since_a_time_that_the_clock_only_showed_by_mistake_is_sent(shared_url: str, tmp_path: Path) -> None:
+    writing = settings_for(shared_url, tmp_path / "root", send=False)
+    async with delivering(writing) as writer:
+        [planned] = await writer.plan({}, {"type": "file", "path": "a.json"})
+        hour = timedelta(hours=1)
+        at = datetime.now(UTC) + hour
+        record = await writer.store.deliveries.take_one(planned.id, at)
+        assert record is not None
+        record.status, record.next_at, record.updated_at = "pending", at + timedelta(seconds=1), at
+        assert await writer.store.deliveries.settle(record)
+        async with delivering(settings_for(shared_url, tmp_path / "root", poll_seconds=0.1)):
+            done = await writer.until(planned.id, *FINAL)
+        assert (done.status, done.attempts) == (DeliveryStatus.DELIVERED, 2)
+
+
 @contextmanager
 def machine(url: str, root: Path) -> Iterator[subprocess.Popen[str]]:
     command = [sys.executable, str(SUPPORT / "delivery_machine.py"), url, str(root)]

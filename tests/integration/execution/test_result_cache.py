@@ -142,6 +142,16 @@ async def test_a_result_is_given_again_until_its_time_is_over(ratchet: Ratchet, 
     assert (await run(ratchet, "chance")).cached_from == again.id
 
 
+async def test_a_result_from_before_the_clock_was_set_back_is_not_given_again(ratchet: Ratchet, clock: Clock) -> None:
+    first = await run(ratchet, "chance")
+    clock.pass_by(-30)
+    assert (await run(ratchet, "chance")).cached_from == first.id, "clocks of machines differ a little"
+    clock.pass_by(-3600)
+    again = await run(ratchet, "chance")
+    assert again.cached_from is None
+    assert (await run(ratchet, "chance")).cached_from == again.id
+
+
 async def test_a_shorter_ttl_counts_for_results_that_are_there(ratchet: Ratchet, clock: Clock) -> None:
     task = await ratchet.catalog.resolve("chance")
     first = await run(ratchet, task)

@@ -179,6 +179,20 @@ async def test_a_clock_that_is_set_loses_no_job_and_runs_none_twice(settings_for
         assert len((await ratchet.executions.find(limit=50)).executions) == 4
 
 
+async def test_a_pause_between_attempts_lasts_no_longer_because_the_clock_is_set_back(settings_for: partial) -> None:
+    async with Ratchet.open(settings_for("sqlite://", jobs={"poll_seconds": 0.05})) as ratchet:
+        shift = timedelta(hours=1)
+        ratchet.store.jobs.clock = lambda: datetime.now(UTC) + shift
+        soon = RetryPolicy(attempts=2, delay_seconds=1, on=("any",))
+        job = await ratchet.jobs.submit(JobRequest("flaky", {"good": 2}, retry=soon))
+        with anyio.fail_after(30):
+            while (await ratchet.jobs.get(job.id)).status is not JobStatus.SCHEDULED:
+                await anyio.sleep(0.01)
+        shift = timedelta()
+        job = await ratchet.jobs.wait(job.id, 30)
+        assert (job.status, job.attempts) == (JobStatus.COMPLETED, 2)
+
+
 async def test_urgent_jobs_go_first(settings_for: partial) -> None:
     async with Ratchet.open(settings_for("sqlite://", jobs={"concurrency": 1})) as ratchet:
         await ratchet.jobs.pause()

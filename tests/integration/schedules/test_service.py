@@ -24,8 +24,9 @@ from ratchet_mcp.errors import (
 )
 from ratchet_mcp.jobs.models import Priority
 from ratchet_mcp.jobs.retry import RetryPolicy
-from ratchet_mcp.jobs.schedules.firing import Clock, Heart
+from ratchet_mcp.jobs.schedules.firing import Heart
 from ratchet_mcp.jobs.schedules.models import Missed, ScheduleRequest
+from ratchet_mcp.store.clock import Clock
 from ratchet_mcp.store.store import Store
 
 

@@ -127,6 +127,23 @@ async def test_no_more_jobs_start_in_a_time_than_the_rate_says(jobs: JobReposito
     assert len(await jobs.claim(5)) == 3
 
 
+async def test_pauses_that_began_in_the_future_begin_now_and_times_that_users_asked_for_stay(jobs: JobRepository) -> None:
+    hour, now = 3600.0, datetime.now(UTC)
+    pause = job(at=hour, status="scheduled", attempts=1, run_at=NOW + timedelta(seconds=hour + 60))
+    older = job(at=-hour, status="scheduled", attempts=1, run_at=NOW + timedelta(seconds=hour))
+    asked = job(at=hour, status="scheduled", run_at=NOW + timedelta(seconds=2 * hour))
+    await jobs.add([pause, older, asked])
+    assert (await jobs.bring_forward(), await jobs.bring_forward()) == (1, 0)
+    stored = await jobs.get(pause.id)
+    assert stored is not None
+    assert stored.updated_at >= now - timedelta(seconds=1)
+    assert stored.run_at - stored.updated_at == timedelta(seconds=60)
+    for untouched in (older, asked):
+        stored = await jobs.get(untouched.id)
+        assert stored is not None
+        assert stored.run_at == untouched.run_at
+
+
 async def test_starts_leave_the_rate_when_their_time_has_passed_also_after_the_clock_was_set_back(store: Store) -> None:
     if store.backend != "sqlite":
         pytest.skip("a server's own clock decides, which no test can set")

@@ -122,6 +122,7 @@ def state(database: Database) -> tuple[str, int]:
 
 
 LONG_AGO = datetime.now(UTC) - timedelta(hours=1)
+YET_TO_COME = datetime.now(UTC) + timedelta(hours=1)
 
 
 @pytest.mark.parametrize(
@@ -129,6 +130,7 @@ LONG_AGO = datetime.now(UTC) - timedelta(hours=1)
     [
         ({"process_started": 1}, "interrupted"),  # the process id is in use again, by another process
         ({"host": "elsewhere", "heartbeat_at": LONG_AGO}, "interrupted"),
+        ({"host": "elsewhere", "heartbeat_at": YET_TO_COME}, "interrupted"),  # the clock was set back since
         ({"host": "elsewhere"}, "running"),
         ({"heartbeat_at": LONG_AGO}, "running"),  # both processes may just have been asleep
     ],
