@@ -42,10 +42,12 @@ def status(as_json: options.AsJson = False, config: options.Config = None, profi
 @app.command("purge")
 def purge(task: Task = None, config: options.Config = None, profile: options.Profile = None) -> None:
     """Forget all results, or those of one task; its next run runs it."""
+    from datetime import UTC, datetime
+
     from ratchet_mcp.cli.output import print_text
 
     name, _, version = (task or "").partition("@")
-    _, count = _with_cache(config, profile, lambda cache: cache.purge(name or None, version or None))
+    _, count = _with_cache(config, profile, lambda cache: cache.purge(datetime.now(UTC), name or None, version or None))
     print_text(f"{count} {'result is' if count == 1 else 'results are'} forgotten.")
 
 

@@ -23,6 +23,7 @@ from ratchet_mcp.execution.canonical import canonical
 from ratchet_mcp.execution.models import Origin, Status
 from ratchet_mcp.execution.values import is_small
 from ratchet_mcp.store.cached import OVERHEAD, CachedResult
+from ratchet_mcp.store.clock import DIFFERENCE
 from ratchet_mcp.store.records import JsonText
 from ratchet_mcp.tasks.pointers import MISSING, at_pointer, read_pointer
 
@@ -35,10 +36,6 @@ if TYPE_CHECKING:
 
 PART = 20
 """All entries are counted again after a twentieth of the limit was added, so that several processes together do not pass it by far."""
-
-
-AHEAD = timedelta(minutes=1)
-"""How far in the future a result may be from, as clocks of machines differ; one from further on is from before the clock was set back."""
 
 
 class ResultsCache:
@@ -57,14 +54,15 @@ class ResultsCache:
         if self.settings.enabled and plain and live.execution.origin is not Origin.TEST:
             live.cached = CachedRun(self, live, rules, fresh=fresh)
 
-    async def keep(self, entry: CachedResult) -> None:
-        """Keep a result, and make room for it when it is time to."""
+    async def keep(self, entry: CachedResult, began: datetime) -> bool:
+        """Keep a result, and make room for it when it is time to; not one that was purged since its run began, which it tells."""
         most = self.settings.max_bytes
         due = self._total is None or self._total + self._added + entry.bytes > most or self._added > most // PART
         self._added += entry.bytes
-        total = await self.repository.put(entry, most=most, counted=due)
+        kept, total = await self.repository.put(entry, began, most=most, counted=due)
         if total is not None:
             self._total, self._added = total, 0
+        return kept
 
 
 class CachedRun:
@@ -76,6 +74,8 @@ class CachedRun:
         self._rules = rules
         self._fresh = fresh
         self._key = ""
+        self._began = now()
+        self.purged = False
 
     async def answer(self) -> RunOutcome | None:
         """Return an earlier result as the outcome of the run, or that of one under way; None when the task has to run."""
@@ -96,7 +96,7 @@ class CachedRun:
         except RatchetError as error:
             logger.warning("The cache of results could not be read: {}", error.message)
             return None
-        if hit is None or not -AHEAD <= now() - hit.created_at < timedelta(seconds=self._rules.ttl_seconds):
+        if hit is None or not -DIFFERENCE <= now() - hit.created_at < timedelta(seconds=self._rules.ttl_seconds):
             return None
         self._use()
         return self._outcome(hit.output, hit.execution_id)
@@ -105,6 +105,8 @@ class CachedRun:
         """Wait for a run with the same key, and take its result if it completes in the time that this run has."""
         ended = await leader.wait(self._live.request.limits.timeout_seconds)
         if not ended or leader.execution.status is not Status.COMPLETED or leader.asking.told:
+            return None
+        if leader.cached is None or leader.cached.purged:
             return None
         return self._outcome(leader.execution.output, leader.execution.cached_from or leader.execution.id)
 
@@ -136,7 +138,7 @@ class CachedRun:
         size = _size(text) + OVERHEAD
         entry = CachedResult(self._key, task.name, task.version, task.digest, execution.id, JsonText(text), size, moment, expires, moment)
         try:
-            await self._cache.keep(entry)
+            self.purged = not await self._cache.keep(entry, self._began)
         except RatchetError as error:
             logger.warning("The result of execution {} could not be cached: {}", execution.id, error.message)
 

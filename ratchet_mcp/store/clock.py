@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 STEP = 1.0
 """By how many seconds the clock must go back to count."""
+DIFFERENCE = timedelta(minutes=1)
+"""How far in the future a time may be, as the clocks of machines differ; one from further on is from before the clock was set back."""
 
 
 class Clock:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import anyio
@@ -72,7 +73,7 @@ async def purge_cache(call: Call, arguments: PurgeCache) -> ToolResult:
     """Forget results that would be given again, of a task or of all."""
     ratchet = await call.app.get()
     name, _, version = (arguments.task or "").partition("@")
-    return success({"purged": await ratchet.store.cached.purge(name or None, version or None)})
+    return success({"purged": await ratchet.store.cached.purge(datetime.now(UTC), name or None, version or None)})
 
 
 _NAMES = {"type": "object", "properties": {"count": schemas.INTEGER, "names": {"type": "array", "items": schemas.STRING}}}

@@ -78,7 +78,7 @@ async def opened(url: str, folder: Path) -> AsyncIterator[Ratchet]:
 @pytest.fixture
 async def ratchet(opened: Ratchet) -> Ratchet:
     """A Ratchet whose cache is empty."""
-    await opened.executions.results.repository.purge()
+    await opened.executions.results.repository.purge(datetime.now(UTC))
     return opened
 
 
@@ -286,11 +286,22 @@ async def test_purging_one_task_leaves_the_others(ratchet: Ratchet) -> None:
     await run(ratchet, "chance")
     other = await run(ratchet, "logs")
     repository = ratchet.executions.results.repository
-    assert await repository.purge("chance", "2.0.0") == 0
-    assert await repository.purge("chance", "1.0.0") == 1
+    assert await repository.purge(datetime.now(UTC), "chance", "2.0.0") == 0
+    assert await repository.purge(datetime.now(UTC), "chance", "1.0.0") == 1
     assert [name for name, _, _ in await repository.totals(datetime.now(UTC))] == ["logs"]
     assert (await run(ratchet, "chance")).cached_from is None
     assert (await run(ratchet, "logs")).cached_from == other.id
+
+
+async def test_a_purge_also_forgets_the_result_of_a_run_that_is_under_way(ratchet: Ratchet) -> None:
+    task = await ratchet.catalog.resolve("slow")
+    first = await ratchet.executions.start(task, {}, origin=Origin.MCP, principal=LOCAL)
+    await ratchet.executions.results.repository.purge(datetime.now(UTC), "slow")
+    after = await run(ratchet, "slow")
+    assert (await first.wait(30)).status is Status.COMPLETED
+    assert after.cached_from is None
+    assert after.output != first.execution.output
+    assert (await run(ratchet, "slow")).cached_from == after.id
 
 
 async def test_servers_that_share_a_database_share_results(ratchet: Ratchet, url: str, folder: Path) -> None:
