@@ -26,13 +26,8 @@ def build() -> Server[Any]:
     return server
 
 
-async def main() -> None:
-    """Serve until stdin ends."""
-    server = build()
-    if sys.argv[1:] == ["sdk"]:
-        async with stdio_server() as (received, sent):
-            await server.run(received, sent, server.create_initialization_options())
-        return
+async def serve(server: Server[Any]) -> None:
+    """Serve on our transport until stdin ends."""
     from ratchet_mcp.mcp import standard_streams
     from ratchet_mcp.mcp.stdio_transport import StdioTransport
 
@@ -41,6 +36,16 @@ async def main() -> None:
     server.middleware.clear()
     async with StdioTransport(streams, 1 << 24).connect() as (received, sent):
         await server.run(received, sent, server.create_initialization_options())
+
+
+async def main() -> None:
+    """Serve until stdin ends."""
+    if sys.argv[1:] == ["sdk"]:
+        server = build()
+        async with stdio_server() as (received, sent):
+            await server.run(received, sent, server.create_initialization_options())
+        return
+    await serve(build())
 
 
 if __name__ == "__main__":
