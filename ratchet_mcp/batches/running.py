@@ -71,8 +71,8 @@ class Running:
 
     async def run(self) -> None:
         """Run to the end; the batch is final afterwards. When this is cancelled, the runs end and the batch is not final."""
+        self.batch.status, self.batch.finished_at = BatchStatus.RUNNING, None
         try:
-            await self._take_up()
             async with anyio.create_task_group() as self._tasks:
                 self._start_ready()
         except anyio.get_cancelled_exc_class():
@@ -188,9 +188,11 @@ class Running:
                 logger.opt(exception=error).error("A listener to the progress of a batch failed")
 
     # ------------------------------------------------------------ after a crash
-    async def _take_up(self) -> None:
-        """Go on where an earlier attempt ended: outputs of what completed are read again, everything else waits again."""
-        self.batch.status, self.batch.finished_at = BatchStatus.RUNNING, None
+    async def take_up(self) -> None:
+        """Go on where an earlier attempt ended: outputs of what completed are read again, everything else waits again.
+
+        Raises `StoreFailed`.
+        """
         for result in self.batch.results:
             execution = None if result.execution_id is None else await known(self._executions, result.execution_id)
             if execution is not None and execution.status is Status.COMPLETED:

@@ -99,6 +99,7 @@ class Batches:
         if batch.status is not BatchStatus.COMPLETED:
             asker = Asker(job.origin, Principal(job.principal), job.attempts)
             live = self._make(batch, plan, asker, lambda done, total, request: self._tell(job.id, done, total, request))
+            await live.running.take_up()
             await self._store.begin(job.id)
             self._live[job.id] = live
             self._tasks.start_soon(self._host, live)
@@ -149,7 +150,7 @@ class Batches:
                 await self._stopped(live)
             else:
                 live.ended.set()
-                await self._save_end(live, tries=60)
+                await self._save_end(live)
         except anyio.get_cancelled_exc_class():
             with anyio.CancelScope(shield=True):
                 await self._stopped(live)
@@ -167,17 +168,19 @@ class Batches:
             for result in batch.results:
                 if not result.status.final:
                     result.status, result.reason = RequestStatus.INTERRUPTED, "the server stopped"
-        await self._save_end(live, tries=1)
+        await self._save_end(live, once=True)
 
-    async def _save_end(self, live: _Live, tries: int) -> None:
-        for left in reversed(range(tries)):
+    async def _save_end(self, live: _Live, *, once: bool = False) -> None:
+        """Record the end until the store takes it: nobody else knows it, and the owner of the row lives."""
+        while True:
             try:
                 await self._save(live)
                 return
             except RatchetError as error:
                 logger.warning("The end of batch {} is not recorded yet: {}", live.record.id, error.message)
-                if left:
-                    await anyio.sleep(SAVE_AGAIN_SECONDS)
+                if once or live.scope.cancel_called:
+                    return
+            await anyio.sleep(SAVE_AGAIN_SECONDS)
 
     async def _record_changes(self, live: _Live) -> None:
         while True:

@@ -8,10 +8,15 @@ import anyio
 import pytest
 
 from ratchet_mcp.app import Ratchet
+from ratchet_mcp.batches import running, service
 from ratchet_mcp.batches.models import BatchStatus, RequestStatus
-from ratchet_mcp.errors import BatchFinished
+from ratchet_mcp.batches.running import known
+from ratchet_mcp.errors import BatchFinished, StoreFailed
 from ratchet_mcp.execution.models import Origin, Status
+from ratchet_mcp.execution.service import Executions
+from ratchet_mcp.jobs import outcome
 from ratchet_mcp.jobs.models import JobStatus
+from ratchet_mcp.store.batches import BatchRecord
 
 FIRST = {"id": "first", "task": "add", "input": {"a": 1, "b": 2}}
 
@@ -58,6 +63,46 @@ async def test_a_batch_that_did_not_complete_fails_its_job_and_is_retried_where_
     assert (await ratchet.jobs.wait(id, 30)).status is JobStatus.FAILED
     executions = (await ratchet.executions.find(batch_id=id)).executions
     assert sorted(each.task for each in executions) == ["add", "fail", "fail"]
+
+
+async def test_a_batch_goes_on_when_what_it_did_could_not_be_read(ratchet: Ratchet, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reading what an earlier attempt did fails: the job comes back, and the server runs other batches all the same."""
+    refused: list[str] = []
+
+    async def refuse_once(executions: Executions, id: str) -> Any:
+        if not refused:
+            refused.append(id)
+            raise StoreFailed("The database server cannot be reached.")
+        return await known(executions, id)
+
+    monkeypatch.setattr(running, "known", refuse_once)
+    monkeypatch.setattr(outcome, "SOON_SECONDS", 0.05)
+    id = await submit(ratchet, [FIRST, {"id": "bad", "task": "fail", "input": {"what": "luck"}}])
+    assert (await ratchet.jobs.wait(id, 30)).status is JobStatus.FAILED
+    await ratchet.jobs.retry(id)
+    job = await ratchet.jobs.wait(id, 30)
+    assert refused
+    assert job.last_error is not None
+    assert job.last_error["code"] == "batch_failed"
+    assert (await ratchet.jobs.wait(await submit(ratchet, [FIRST]), 30)).status is JobStatus.COMPLETED
+
+
+async def test_the_end_of_a_batch_is_recorded_however_long_the_store_refuses_it(ratchet: Ratchet, monkeypatch: pytest.MonkeyPatch) -> None:
+    save, refused = ratchet.store.batches.save, 0
+
+    async def refuse_for_long(record: BatchRecord) -> None:
+        nonlocal refused
+        if record.finished_at is not None and refused < 100:
+            refused += 1
+            raise StoreFailed("The database server cannot be reached.")
+        await save(record)
+
+    monkeypatch.setattr(ratchet.store.batches, "save", refuse_for_long)
+    monkeypatch.setattr(service, "SAVE_AGAIN_SECONDS", 0.001)
+    id = await submit(ratchet, [FIRST])
+    assert (await ratchet.jobs.wait(id, 30)).status is JobStatus.COMPLETED
+    assert refused == 100
+    assert (await (await ratchet.batches()).get(id)).status is BatchStatus.COMPLETED
 
 
 async def test_cancelling_the_job_cancels_the_batch(ratchet: Ratchet) -> None:
