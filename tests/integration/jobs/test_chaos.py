@@ -2,70 +2,27 @@
 
 from __future__ import annotations
 
-import random
 import resource
 import signal
 import sqlite3
-import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 
 import anyio
-import psutil
 import pytest
-from job_processes import SERVER, WORKER, environment, start
+from job_machines import Machines, finish_while_killed
+from job_processes import SERVER, WORKER, environment
 
 from ratchet_mcp.app import Ratchet
 from ratchet_mcp.errors import StoreFailed
 from ratchet_mcp.jobs.models import Job, JobRequest, JobStatus
 from ratchet_mcp.jobs.retry import RetryPolicy
 
-LIMIT_SECONDS = 120
-"""Only to turn a hang into a failure."""
 JOBS = 2000
-KILLED = 10
 AGAIN = RetryPolicy(attempts=50, delay_seconds=0)
-
-
-class Machines:
-    """A server and a worker that are killed, and their pools' processes; what was killed is started again."""
-
-    def __init__(self, variables: dict[str, str]) -> None:
-        self._variables = variables
-        self._chance = random.Random(5)
-        self._running = {command: start(command, variables) for command in (SERVER, WORKER)}
-        self.killed = 0
-
-    def kill_something(self) -> None:
-        """Kill a process of one of the pools, or, less often, a whole server or worker. What has ended is started again."""
-        command = self._chance.choice((SERVER, WORKER))
-        process = self._running[command]
-        inside: list[psutil.Process] = []
-        with suppress(psutil.Error):
-            inside = psutil.Process(process.pid).children(recursive=True)
-        if process.poll() is None and not inside:
-            return  # it has just been started
-        if process.poll() is None and self._chance.random() < 0.75:
-            with suppress(psutil.Error):
-                self._chance.choice(inside).kill()
-                self.killed += 1
-            return
-        self.killed += process.poll() is None
-        process.kill()
-        process.wait(30)
-        self._running[command] = start(command, self._variables)
-
-    def end(self) -> None:
-        for process in self._running.values():
-            process.send_signal(signal.SIGTERM)
-        for process in self._running.values():
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(10)
-            process.kill()
-            process.wait(30)
 
 
 async def test_two_thousand_jobs_end_once_each_while_processes_are_killed_at_random(
@@ -74,18 +31,11 @@ async def test_two_thousand_jobs_end_once_each_while_processes_are_killed_at_ran
     url = f"sqlite:///{tmp_path}/ratchet.db"
     async with Ratchet.open(settings_for(url), work=False) as front:
         await front.jobs.submit_many([JobRequest("add", {"a": number, "b": 1}, retry=AGAIN) for number in range(JOBS)])
-        machines = Machines(environment(url, job_task_folder, RATCHET_JOBS__MAX_CRASHES="100"))
+        machines = Machines((SERVER, WORKER), environment(url, job_task_folder, RATCHET_JOBS__MAX_CRASHES="100"))
         try:
-            with anyio.fail_after(LIMIT_SECONDS):
-                while machines.killed < KILLED and any((await front.jobs.counts()).values()):
-                    await anyio.to_thread.run_sync(machines.kill_something)
-                    await anyio.sleep(0.25)
-                async with Ratchet.open(settings_for(url)):  # those who are left, and one more, finish
-                    while any((await front.jobs.counts()).values()):
-                        await anyio.sleep(0.1)
+            await finish_while_killed(front, machines, JOBS)
         finally:
             await anyio.to_thread.run_sync(machines.end)
-        assert machines.killed >= KILLED / 2
     with closing(sqlite3.connect(tmp_path / "ratchet.db")) as database:
         ended = database.execute("SELECT status, count(*) FROM jobs GROUP BY status").fetchall()
         assert ended == [("completed", JOBS)]
