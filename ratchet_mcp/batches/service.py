@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 import uuid_utils
-from loguru import logger
 
 from ratchet_mcp.batches.checking import Checking
 from ratchet_mcp.batches.links import BatchJob, JobLink
@@ -21,6 +20,7 @@ from ratchet_mcp.batches.rows import batch_of, failure_of, row_of, waiting
 from ratchet_mcp.batches.running import Asker, OnProgress, Running, known
 from ratchet_mcp.errors import BatchFinished, BatchNotFound, RatchetError
 from ratchet_mcp.execution.models import Origin
+from ratchet_mcp.observability.seldom import seldom
 from ratchet_mcp.security.principal import Principal
 from ratchet_mcp.settings import Settings
 from ratchet_mcp.store.batches import BatchRecord
@@ -177,7 +177,7 @@ class Batches:
                 await self._save(live)
                 return
             except RatchetError as error:
-                logger.warning("The end of batch {} is not recorded yet: {}", live.record.id, error.message)
+                seldom.warning("The end of batch {} is not recorded yet: {}", live.record.id, error.message)
                 if once or live.scope.cancel_called:
                     return
             await anyio.sleep(SAVE_AGAIN_SECONDS)
@@ -189,7 +189,7 @@ class Batches:
             try:
                 await self._save(live)
             except RatchetError as error:
-                logger.warning("How batch {} stands could not be recorded: {}", live.record.id, error.message)
+                seldom.warning("How batch {} stands could not be recorded: {}", live.record.id, error.message)
             await anyio.sleep(SAVE_SECONDS)
 
     async def _save(self, live: _Live) -> None:
@@ -211,7 +211,7 @@ class Batches:
                     if id in self._live:
                         self._live[id].running.cancel(reason)
             except RatchetError as error:
-                logger.warning("{}", error.message)
+                seldom.warning("Whether batches are to be cancelled cannot be seen now: {}", error.message)
 
     # ------------------------------------------------------------ looking and ending
     async def get(self, id: str) -> Batch:

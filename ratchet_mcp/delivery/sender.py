@@ -16,6 +16,7 @@ from anyio.abc import TaskGroup
 from loguru import logger
 
 from ratchet_mcp.errors import InternalError, RatchetError
+from ratchet_mcp.observability.seldom import seldom
 from ratchet_mcp.store.clock import Clock
 from ratchet_mcp.store.deliveries import DELIVERED, FAILED, PENDING, DeliveryRecord, storable_json
 
@@ -58,7 +59,7 @@ class Sender:
                 try:
                     pause = await self._round(group)
                 except RatchetError as error:
-                    logger.warning("Deliveries wait: {}", error.message)
+                    seldom.warning("Deliveries wait: {}", error.message)
                     pause = self._settings.poll_seconds
                 except Exception as error:
                     logger.opt(exception=error).error("The sender of deliveries met a defect")
@@ -142,7 +143,7 @@ class Sender:
                     logger.warning("Delivery {} was taken over by another server while this one sent it", record.id)
                 return
             except RatchetError as error:
-                logger.warning("How delivery {} went cannot be written yet: {}", record.id, error.message)
+                seldom.warning("How delivery {} went cannot be written yet: {}", record.id, error.message)
             await anyio.sleep(UNWRITTEN_SECONDS)
 
     async def _put_back(self, record: DeliveryRecord) -> None:

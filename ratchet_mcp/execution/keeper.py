@@ -15,6 +15,7 @@ from ratchet_mcp.errors import Cancelled, RatchetError
 from ratchet_mcp.execution.live import Live
 from ratchet_mcp.execution.models import Execution, Status
 from ratchet_mcp.execution.recording import log_records, to_record
+from ratchet_mcp.observability.seldom import seldom
 from ratchet_mcp.store.records import ExecutionRecord, LogRecord
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ class Keeper:
                 try:
                     await step()
                 except RatchetError as error:
-                    logger.warning("{}", error.message)
+                    seldom.warning("Runs under way cannot be looked after now: {}", error.message)
                 except Exception as error:
                     logger.opt(exception=error).error("The keeper of executions met a defect")
 

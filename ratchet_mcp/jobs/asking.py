@@ -16,6 +16,7 @@ from ratchet_mcp.errors import AnswerInvalid, JobFinished, RatchetError
 from ratchet_mcp.execution.asking import Answer, checked, read_answer
 from ratchet_mcp.execution.questions import OpenQuestions
 from ratchet_mcp.jobs.rows import storable_error
+from ratchet_mcp.observability.seldom import seldom
 from ratchet_mcp.tasks.question import Question
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ class JobAsking:
                 await self._write()
                 await self._collect()
             except RatchetError as error:
-                logger.warning("{}", error.message)
+                seldom.warning("Questions of jobs cannot be looked after now: {}", error.message)
                 self._news.set()
                 await anyio.sleep(POLL_SECONDS)
 

@@ -9,12 +9,12 @@ from typing import Protocol
 
 import anyio
 from anyio.abc import TaskGroup
-from loguru import logger
 
 from ratchet_mcp.errors import RatchetError
 from ratchet_mcp.jobs.dispatcher import Perform
 from ratchet_mcp.jobs.models import Job, JobStatus
 from ratchet_mcp.jobs.pace import Pace
+from ratchet_mcp.observability.seldom import seldom
 from ratchet_mcp.store.clock import Clock
 from ratchet_mcp.store.job_records import Waiting
 
@@ -96,7 +96,7 @@ class EmbeddedDispatcher:
                         with anyio.move_on_after(self._seconds_to_rest()):
                             await self._wake.wait()
                 except RatchetError as error:
-                    logger.warning("The queue of jobs cannot be read now: {}", error.message)
+                    seldom.warning("The queue of jobs cannot be read now: {}", error.message)
                     self._maybe = True
                     await anyio.sleep(FAILED_SECONDS)
 

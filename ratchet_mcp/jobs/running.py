@@ -17,6 +17,7 @@ from ratchet_mcp.jobs import outcome as outcomes
 from ratchet_mcp.jobs.models import Job, JobStatus, Performer
 from ratchet_mcp.jobs.outcome import Outcome
 from ratchet_mcp.jobs.rows import to_job
+from ratchet_mcp.observability.seldom import seldom
 from ratchet_mcp.security.principal import Principal
 from ratchet_mcp.store.job_records import JobRecord
 
@@ -246,7 +247,7 @@ class Running:
                     continue
                 break
             except RatchetError as error:
-                logger.warning("The end of job {} is not recorded yet: {}", job.id, error.message)
+                seldom.warning("The end of job {} is not recorded yet: {}", job.id, error.message)
                 if self._closing and pause > 0.1:
                     return  # its next owner sees that this process is gone
                 await anyio.sleep(pause)
@@ -313,7 +314,7 @@ class Running:
                     if id in self.live:
                         self.live[id].cancel(reason)
             except RatchetError as error:
-                logger.warning("{}", error.message)
+                seldom.warning("Whether jobs are to be cancelled cannot be seen now: {}", error.message)
 
     async def idle(self) -> None:
         """Wait until nothing runs here."""

@@ -17,6 +17,7 @@ from loguru import logger
 from sqlalchemy import Connection
 
 from ratchet_mcp.errors import Busy, StoreFailed
+from ratchet_mcp.observability.seldom import seldom
 from ratchet_mcp.store.compiled import Compiled, Write
 from ratchet_mcp.store.database import Database
 from ratchet_mcp.store.failures import concerns_one_row, conflicted, describe, server_gone
@@ -275,7 +276,7 @@ class Writer:
                     self._pulse(connection)
         except Exception as error:
             self._disconnect(for_good=not self._database.location.memory)
-            logger.warning("The heartbeat could not be written: {}", describe(error, self._database.location.shown))
+            seldom.warning("The heartbeat could not be written: {}", describe(error, self._database.location.shown))
 
     def _connected(self) -> Connection:
         if self._connection is None or self._connection.closed or self._connection.invalidated:
