@@ -45,13 +45,17 @@ class Owner:
         return self._interrupt(connection, now, lambda row: self._dead(row, now, trust_living=True))
 
     def beat(self, connection: Connection) -> None:
-        """Say that this process lives, and look after the others unless this process itself was asleep, or the clock was set meanwhile."""
+        """Say that this process lives, and look after the others.
+
+        Not if this process was asleep, the clock was set, or the last heartbeat never reached the database: the others fared alike.
+        """
         before, told = self._last_beat, self._last_time
+        noted = connection.execute(select(OWNERS.c.heartbeat_at).where(OWNERS.c.id == self.id)).scalar()
         now = self._say_alive(connection)
         if before is None or told is None:
             return
         passed = timedelta(seconds=time.monotonic() - before)
-        if passed > self._timeout / 2 or abs(now - told - passed) > self._timeout / 4:
+        if noted != told or passed > self._timeout / 2 or abs(now - told - passed) > self._timeout / 4:
             self._judging_from = time.monotonic() + self._timeout.total_seconds() / 2  # by then the living have spoken again
         if time.monotonic() >= self._judging_from:
             self._interrupt(connection, now, lambda row: self._dead(row, now, trust_living=False))

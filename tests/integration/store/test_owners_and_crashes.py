@@ -155,6 +155,22 @@ def test_an_owner_that_stays_silent_is_given_up_with_the_next_heartbeat(shared_u
     database.close()
 
 
+def test_a_process_whose_heartbeats_the_database_refused_gives_nobody_up(shared_url: str) -> None:
+    """A full disk refuses a heartbeat when it is committed, and those of the others too."""
+    database = a_database(shared_url, heartbeat_at=LONG_AGO)
+    owner = Owner(str(uuid_utils.uuid7()), 15)
+    with database.connect() as connection:
+        with connection.begin():
+            owner.register(connection)
+        refused = connection.begin()
+        owner.beat(connection)
+        refused.rollback()
+        with connection.begin():
+            owner.beat(connection)
+    assert state(database) == ("running", 2)
+    database.close()
+
+
 def test_a_process_that_was_asleep_itself_gives_nobody_up(shared_url: str) -> None:
     database = a_database(shared_url, heartbeat_at=LONG_AGO)
     owner = Owner(str(uuid_utils.uuid7()), 15)
