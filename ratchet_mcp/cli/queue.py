@@ -40,7 +40,9 @@ def with_services(config: Path | None, profile: str | None, work: Callable[[Ratc
 
     async def run() -> T:
         from ratchet_mcp.app import Ratchet
+        from ratchet_mcp.observability.log import configure
 
+        configure(settings.logging)
         async with Ratchet.open(settings, work=False) as ratchet:
             return await work(ratchet)
 

@@ -75,6 +75,16 @@ def test_what_cannot_be_done_is_told(arguments: tuple[str, ...], words: str) -> 
     assert words in done.stderr
 
 
+def test_a_database_server_that_is_away_is_told_and_waited_for_no_longer_than_the_settings_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RATCHET_STORE__URL", "postgresql://nobody@/none?host=/nowhere")
+    monkeypatch.setenv("RATCHET_STORE__BUSY_TIMEOUT_SECONDS", "0.1")
+    done = ratchet("jobs", "list")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert " WARNING ratchet_mcp.store.outage: The database server does not answer" in done.stderr
+    assert "error[store_failed]: The database server cannot be reached" in done.stderr
+    assert "hint: Check that it runs" in done.stderr
+
+
 def test_a_job_that_the_terminal_adds_is_run_by_the_server(
     http_server, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
