@@ -15,12 +15,18 @@ if TYPE_CHECKING:
 
 from ratchet_mcp.app import Ratchet
 
+FIRST_PAUSE_SECONDS = 2.0
+LONGEST_PAUSE_SECONDS = 60.0
+"""Between two tries to start."""
+
 
 class LazyRatchet:
     """A Ratchet that starts in the background, for faces that answer before everything is up.
 
-    Use it as an async context manager; `await get()` waits for the start, which begins at once, or at the first `get` if not
-    `eager`.
+    A start that fails is tried again, with growing pauses, where the error says that it may help: the database server may come back, and
+    nobody else would notice.
+
+    Use it as an async context manager; `await get()` waits for the start, which begins at once, or at the first `get` if not `eager`.
     """
 
     def __init__(self, settings: Settings, *, eager: bool = True) -> None:
@@ -45,7 +51,7 @@ class LazyRatchet:
         return self._ratchet
 
     async def get(self) -> Ratchet:
-        """Wait until everything is up. A failed start is raised to each caller as its `RatchetError`."""
+        """Wait until everything is up. A failed start is raised to each caller as its `RatchetError`, until a later one succeeds."""
         self._wanted.set()
         return await self.up()
 
@@ -62,7 +68,7 @@ class LazyRatchet:
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> bool | None:
-        if not self._ready.is_set():
+        if self._ratchet is None:
             self._tasks.cancel_scope.cancel("closed before it was up")
         self._closing.set()
         try:
@@ -72,6 +78,13 @@ class LazyRatchet:
 
     async def _host(self) -> None:
         await self._wanted.wait()
+        pause = FIRST_PAUSE_SECONDS
+        while not await self._serve():
+            await anyio.sleep(pause)
+            pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+
+    async def _serve(self) -> bool:
+        """Start, and stop at the end; tells whether that was all. Otherwise the start failed, and may succeed a little later."""
         try:
             async with Ratchet.open(self.settings) as ratchet:
                 self._ratchet = ratchet
@@ -79,10 +92,8 @@ class LazyRatchet:
                 _spare_the_collector()
                 await self._closing.wait()
         except RatchetError as error:
-            from loguru import logger
-
-            logger.error("Ratchet could not start: {} {}", error.message, error.hint or "")
-            self._error = error
+            self._tell(error)
+            return not error.retryable or self._ratchet is not None
         except Exception as error:
             from loguru import logger
 
@@ -93,6 +104,15 @@ class LazyRatchet:
         finally:
             self._ratchet = None
             self._ready.set()
+        return True
+
+    def _tell(self, error: RatchetError) -> None:
+        """Say in the log why the start failed, unless that was the last thing it heard."""
+        from loguru import logger
+
+        if self._error is None or self._error.message != error.message:
+            logger.error("Ratchet could not start: {} {}", error.message, error.hint or "")
+        self._error = error
 
 
 def _spare_the_collector() -> None:

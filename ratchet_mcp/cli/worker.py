@@ -63,15 +63,19 @@ async def _work(settings: Settings) -> None:
     import anyio
 
     from ratchet_mcp.app import Ratchet
+    from ratchet_mcp.hosting import sole_error
 
-    async with anyio.create_task_group() as tasks:
-        stopping = anyio.Event()
-        tasks.start_soon(_obey_signals, tasks.cancel_scope, stopping)
-        async with Ratchet.open(settings, work=True) as ratchet:
-            _greet(ratchet)
-            await stopping.wait()
-            await ratchet.jobs.drain(settings.server.shutdown_grace_seconds)
-        tasks.cancel_scope.cancel()
+    try:
+        async with anyio.create_task_group() as tasks:
+            stopping = anyio.Event()
+            tasks.start_soon(_obey_signals, tasks.cancel_scope, stopping)
+            async with Ratchet.open(settings, work=True) as ratchet:
+                _greet(ratchet)
+                await stopping.wait()
+                await ratchet.jobs.drain(settings.server.shutdown_grace_seconds)
+            tasks.cancel_scope.cancel()
+    except BaseExceptionGroup as group:
+        raise sole_error(group) from None
 
 
 def _greet(ratchet: Ratchet) -> None:

@@ -27,6 +27,8 @@ LIST_SECONDS = 5.0
 """How long a listing waits for the services to start; what is missing then is announced later."""
 MAX_WATCHED = 200
 """Executions whose ends are watched at the same time; each of another server costs a look at the database now and then."""
+DOWN_SECONDS = 2.0
+"""How often services whose start failed are asked for: it is tried again."""
 LOOK_SECONDS = 30.0
 """How often a watched execution is asked whether anybody still wants to know of its end."""
 
@@ -93,12 +95,8 @@ class Following:
     # ------------------------------------------------------------ while the server serves
     async def _follow(self) -> None:
         async with self._leading:
-            try:
-                ratchet = await self._app.up()
-            except RatchetError:
-                return  # each call tells why the services are down
-            except Exception:
-                logger.exception("The catalog cannot be followed")
+            ratchet = await self._services()
+            if ratchet is None:
                 return
             try:
                 async with anyio.create_task_group() as watching:
@@ -109,6 +107,19 @@ class Following:
             finally:
                 self._watching = None
                 self._watched.clear()
+
+    async def _services(self) -> Ratchet | None:
+        """Wait for the services; None when they will never be up. Each call tells why they are down."""
+        while True:
+            try:
+                return await self._app.up()
+            except RatchetError as error:
+                if not error.retryable:
+                    return None
+                await anyio.sleep(DOWN_SECONDS)
+            except Exception:
+                logger.exception("The catalog cannot be followed")
+                return None
 
     async def _without_end(self, ratchet: Ratchet) -> None:
         """Announce each change; a defect in one announcement must not end the others, nor the server."""

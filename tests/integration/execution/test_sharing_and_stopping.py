@@ -11,6 +11,7 @@ from pathlib import Path
 import anyio
 import pytest
 
+from ratchet_mcp import lazy
 from ratchet_mcp.app import Ratchet
 from ratchet_mcp.errors import InternalError, Interrupted, StoreFailed
 from ratchet_mcp.execution.models import Execution, Origin, Status
@@ -138,24 +139,38 @@ async def test_memory_serves_a_whole_server(settings_for: SettingsFor) -> None:
 
 
 async def test_a_lazy_server_answers_when_it_is_up(settings_for: SettingsFor) -> None:
-    async with LazyRatchet(settings_for("sqlite://")) as lazy:
-        assert not lazy.ready
-        ratchet = await lazy.get()
-        assert lazy.ready
+    async with LazyRatchet(settings_for("sqlite://")) as server:
+        assert not server.ready
+        ratchet = await server.get()
+        assert server.ready
         assert (await (await ratchet.execute("add", {"a": 1, "b": 1}, origin=Origin.MCP)).wait(60)).output == 2
     with pytest.raises(InternalError):
-        await lazy.get()
+        await server.get()
 
 
 async def test_a_failed_start_is_told_to_each_caller(settings_for: SettingsFor, tmp_path: Path) -> None:
     settings = settings_for(f"sqlite:///{tmp_path}")
-    async with LazyRatchet(settings) as lazy:
+    async with LazyRatchet(settings) as server:
         for _ in range(2):
             with pytest.raises(StoreFailed, match=str(tmp_path)):
-                await lazy.get()
+                await server.get()
     with pytest.raises(StoreFailed):
         async with Ratchet.open(settings):
             pass
+
+
+async def test_a_start_that_failed_is_tried_again(settings_for: SettingsFor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lazy, "FIRST_PAUSE_SECONDS", 0.01)
+    blocked = tmp_path / "folder"
+    blocked.touch()
+    async with LazyRatchet(settings_for(f"sqlite:///{blocked}/ratchet.db")) as server:
+        with pytest.raises(StoreFailed):
+            await server.get()
+        blocked.unlink()
+        with anyio.fail_after(60):
+            while server.current is None:
+                await anyio.sleep(0.01)
+        assert await server.get() is server.current
 
 
 async def test_a_lazy_server_that_nobody_waited_for_closes_at_once(settings_for: SettingsFor, tmp_path: Path) -> None:
@@ -168,6 +183,6 @@ async def test_an_error_of_the_one_who_uses_it_comes_out_as_it_is(settings_for: 
         async with Ratchet.open(settings_for("sqlite://")):
             raise ZeroDivisionError
     with pytest.raises(ZeroDivisionError):
-        async with LazyRatchet(settings_for("sqlite://")) as lazy:
-            await lazy.get()
+        async with LazyRatchet(settings_for("sqlite://")) as server:
+            await server.get()
             raise ZeroDivisionError

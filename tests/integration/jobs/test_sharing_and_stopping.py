@@ -185,6 +185,17 @@ async def test_a_worker_lets_jobs_finish_at_the_first_signal_and_gives_the_rest_
         assert (job.status, job.crashes, job.attempts) == (JobStatus.QUEUED, 0, 1)
 
 
+def test_a_worker_that_cannot_start_says_why_and_ends(job_task_folder: Path, tmp_path: Path) -> None:
+    blocked = tmp_path / "file"
+    blocked.touch()
+    variables = environment(f"sqlite:///{blocked}/ratchet.db", job_task_folder)
+    process = start(WORKER, variables, stderr=subprocess.PIPE)
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert str(blocked) in told.decode()
+    assert "Traceback" not in told.decode()
+
+
 @pytest.mark.parametrize("command", [SERVER, STDIO], ids=["http", "stdio"])
 async def test_a_server_lets_jobs_finish_before_it_stops(
     settings_for: partial, url: str, job_task_folder: Path, processes: list[subprocess.Popen[bytes]], command: tuple[str, ...]
