@@ -78,7 +78,10 @@ class Fate:
             self._noted = noted if connection.execute(_NOTE, noted).rowcount > 0 else None
 
     def committed(self, connection: Connection) -> bool:
-        """Tell on a new connection whether the transaction counted; it is forgotten then. Waits while the server still ends it."""
+        """Tell on a new connection whether the transaction counted; it is forgotten then.
+
+        Waits while the server still ends it, as long as for any lock. Raises SQLAlchemy's errors.
+        """
         if self._noted is None:
             return False
         with connection.begin():

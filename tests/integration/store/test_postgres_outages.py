@@ -177,10 +177,17 @@ def test_a_transaction_that_only_read_leaves_no_doubt(database: Database) -> Non
         assert second.execute(text("SELECT count(*) FROM last_commits")).scalar_one() == 0
 
 
+@pytest.mark.parametrize("earlier", [0, 1])
 @pytest.mark.parametrize("committed", [True, False])
-async def test_the_end_of_a_transaction_that_the_server_still_carries_out_is_waited_for(database: Database, committed: bool) -> None:
+async def test_the_end_of_a_transaction_that_the_server_still_carries_out_is_waited_for(
+    database: Database, committed: bool, earlier: int
+) -> None:
     fate = Fate()
     with database.connect() as first, database.connect() as second, database.connect() as third:
+        for _ in range(earlier):
+            insert(first, 0)
+            Fate().about_to_commit(first)
+            first.commit()
         insert(first, 1)
         fate.about_to_commit(first)
         asked = asyncio.ensure_future(asyncio.to_thread(fate.committed, second))
