@@ -8,7 +8,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from sqlalchemy import (
+    ColumnElement,
     Connection,
+    Label,
     Select,
     Update,
     bindparam,
@@ -45,6 +47,7 @@ _WHOLE = select(*(JOBS.c[name] for name in COLUMNS))
 _SCHEDULED = JOBS.c.status == literal_column("'scheduled'")
 _QUEUED = JOBS.c.status == literal_column("'queued'")
 _RUNNING = JOBS.c.status == literal_column("'running'")
+_UNENDED = {"queued": _QUEUED, "scheduled": _SCHEDULED, "running": _RUNNING}
 _LOOK = select(exists().where(_QUEUED).label("queued"))
 _NEXT = select(func.min(JOBS.c.run_at)).where(_SCHEDULED)
 _LOOK_AT_ONCE = """SELECT EXISTS (SELECT 1 FROM jobs INDEXED BY ix_jobs_claim WHERE status = 'queued'),
@@ -85,6 +88,12 @@ AGAIN: dict[str, Any] = {
     "finished_at": None,
 }
 """What a dead letter is set to when it is to run again. `attempts` goes on counting: it tells one attempt from all others."""
+
+
+def _counted(name: str, condition: ColumnElement[bool], most: int) -> Label[int]:
+    """Count in a part of one statement, which sees all of a moment: a job that changes meanwhile is neither missed nor counted twice."""
+    some = select(JOBS.c.id).where(condition).limit(most).subquery()
+    return select(func.count()).select_from(some).scalar_subquery().label(name)
 
 
 def utc_now() -> datetime:
@@ -296,15 +305,8 @@ class JobRepository:
 
     async def counts(self, most: int) -> dict[str, int]:
         """Return how many jobs are queued, scheduled and running; counting ends at `most`."""
-
-        def read(connection: Connection) -> dict[str, int]:
-            counted: dict[str, int] = {}
-            for name, condition in (("queued", _QUEUED), ("scheduled", _SCHEDULED), ("running", _RUNNING)):
-                some = select(JOBS.c.id).where(condition).limit(most).subquery()
-                counted[name] = connection.execute(select(func.count()).select_from(some)).scalar_one()
-            return counted
-
-        return await self._database.read(read)
+        statement = select(*(_counted(name, condition, most) for name, condition in _UNENDED.items()))
+        return await self._database.read(lambda connection: dict(connection.execute(statement).mappings().one()))
 
     def now(self, connection: Connection) -> datetime:
         """Return the time by which it is decided what is due; on a server asked for once in a transaction."""
