@@ -331,7 +331,7 @@ async def test_arguments_of_calls_do_not_pile_up() -> None:
       return [refused.length, refused[0]];
     }"""
     async with open_pool(max_workers=1) as pool:
-        outcome = await pool.run(request(code), host)
+        outcome = await pool.run(request(code, timeout_seconds=60), host)
         assert outcome.error is None
         refused, code = json.loads(outcome.output_json or "null")
     assert refused > 90

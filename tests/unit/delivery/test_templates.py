@@ -27,7 +27,7 @@ FIELDS: dict[str, Any] = {
 }
 
 
-def render(text: str, use: Use = "body", most_bytes: int = 1 << 20, seconds: float = 0.3) -> str:
+def render(text: str, use: Use = "body", most_bytes: int = 1 << 20, seconds: float = 60) -> str:
     return read(text, use).render(FIELDS, most_bytes=most_bytes, seconds=seconds)
 
 
@@ -118,16 +118,21 @@ def test_a_template_that_cannot_be_used_is_refused_before_anything_runs(text: st
         ("{{ output.text }}" * 20, "makes more than 1048576 bytes"),
         ("{{ output.rows" + " | json" * 60 + " }}", "makes more than 1048576 bytes"),
         ("{% for a in output.many %}{% for b in output.many %}{% endfor %}{% endfor %}", "loops more than 200000 times"),
-        (
-            "{% for a in output.many %}{% for b in output.many %}{% if output.text | json == '' %}{% endif %}{% endfor %}{% endfor %}",
-            "0.3 s",
-        ),
     ],
-    ids=range(14),
+    ids=range(13),
 )
 def test_a_template_that_takes_too_much_is_stopped(text: str, told: str) -> None:
-    began = time.monotonic()
     with pytest.raises(TemplateStopped) as stopped:
         render(text)
     assert told in str(stopped.value)
+
+
+def test_a_template_that_takes_too_long_is_stopped() -> None:
+    began = time.monotonic()
+    with pytest.raises(TemplateStopped) as stopped:
+        render(
+            "{% for a in output.many %}{% for b in output.many %}{% if output.text | json == '' %}{% endif %}{% endfor %}{% endfor %}",
+            seconds=0.3,
+        )
+    assert "0.3 s" in str(stopped.value)
     assert time.monotonic() - began < 20, "it hung"
