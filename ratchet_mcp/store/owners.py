@@ -40,9 +40,13 @@ class Owner:
         self.clock = utc_now
 
     def register(self, connection: Connection) -> int:
-        """Say that this process lives, and end what dead ones left; returns how many executions were interrupted."""
+        """Say that this process lives, and end what dead ones left; returns how many executions were interrupted.
+
+        Silence proves nothing yet: the database may have been away for all, and this process may be the first that it hears.
+        """
         now = self._say_alive(connection)
-        return self._interrupt(connection, now, lambda row: self._dead(row, now, trust_living=True))
+        self._listen_first()
+        return self._interrupt(connection, now, self._proven_dead)
 
     def beat(self, connection: Connection) -> None:
         """Say that this process lives, and look after the others.
@@ -56,9 +60,9 @@ class Owner:
             return
         passed = timedelta(seconds=time.monotonic() - before)
         if noted != told or passed > self._timeout / 2 or abs(now - told - passed) > self._timeout / 4:
-            self._judging_from = time.monotonic() + self._timeout.total_seconds() / 2  # by then the living have spoken again
+            self._listen_first()
         if time.monotonic() >= self._judging_from:
-            self._interrupt(connection, now, lambda row: self._dead(row, now, trust_living=False))
+            self._interrupt(connection, now, lambda row: self._proven_dead(row) or self._silent(row, now))
 
     def leave(self, connection: Connection) -> None:
         """Say that this process ends; nothing of its own is left running."""
@@ -81,15 +85,16 @@ class Owner:
         self._last_beat, self._last_time = time.monotonic(), now
         return now
 
-    def _dead(self, row: Any, now: datetime, *, trust_living: bool) -> bool:
-        """Tell whether an owner is dead. A process seen alive on this host is trusted at start: both may just have been asleep."""
-        if row.id == self.id:
-            return False
-        alive = is_alive(row.pid, row.process_started) if row.host == self._host else None
-        if alive is False:
-            return True
-        silent = abs(now - row.heartbeat_at) > self._timeout  # a time that has yet to come is from before the clock was set back
-        return silent and not (alive and trust_living)
+    def _listen_first(self) -> None:
+        """Judge nobody by silence for a while: by then the living have spoken again."""
+        self._judging_from = time.monotonic() + self._timeout.total_seconds() / 2
+
+    def _proven_dead(self, row: Any) -> bool:
+        return row.id != self.id and row.host == self._host and is_alive(row.pid, row.process_started) is False
+
+    def _silent(self, row: Any, now: datetime) -> bool:
+        """Tell whether another owner has not spoken for too long. A time that has yet to come is from before the clock was set back."""
+        return row.id != self.id and abs(now - row.heartbeat_at) > self._timeout
 
     def _interrupt(self, connection: Connection, now: datetime, chosen: Callable[[Any], bool]) -> int:
         owners: Sequence[Any] = connection.execute(select(OWNERS)).all()
