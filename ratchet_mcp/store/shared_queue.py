@@ -46,6 +46,11 @@ LOOK_SECONDS = 1.0
 PRUNE_SECONDS = 60.0
 """How often PgQueuer's log of entries is emptied."""
 RECONNECT_SECONDS = 1.0
+CROWD = 5_000
+"""After so many announcements PostgreSQL counts anew: it does so by itself once a minute, and would go through all entries for each claim
+as long as it believes in a short queue."""
+COUNT_SECONDS = 60.0
+"""How often it is asked to, at most."""
 
 _LOOK = text("""
 SELECT EXISTS (SELECT FROM jobs WHERE status = 'queued') AS queued,
@@ -54,6 +59,7 @@ SELECT EXISTS (SELECT FROM jobs WHERE status = 'queued') AS queued,
        clock_timestamp() AS now
 """)
 _PRUNABLE = text("SELECT EXISTS (SELECT FROM ratchet_pgqueuer_log)")
+_COUNT = text("ANALYZE jobs, ratchet_pgqueuer")
 _SHORTLY = text("SET LOCAL lock_timeout = 200")
 
 
@@ -72,6 +78,8 @@ class SharedQueue:
         self._in_doubt = False
         self._look_at = 0.0
         self._prune_at = time.monotonic() + PRUNE_SECONDS
+        self._uncounted = 0
+        self._count_at = 0.0
 
     @property
     def clock(self) -> Callable[[], datetime]:
@@ -89,6 +97,10 @@ class SharedQueue:
         for first in range(0, len(jobs), AT_ONCE):
             some = jobs[first : first + AT_ONCE]
             await self._writer.join(lambda connection, some=some: _announce(connection, some))
+            self._uncounted += len(some)
+        if self._uncounted >= CROWD and time.monotonic() >= self._count_at:
+            self._uncounted, self._count_at = 0, time.monotonic() + COUNT_SECONDS
+            await self._maintain(lambda connection: connection.execute(_COUNT))
 
     async def claim(self, most: int) -> list[JobRecord]:
         """Take up to `most` queued jobs for this process, in order; what is paused or at a limit stays."""
@@ -171,10 +183,19 @@ class SharedQueue:
         if time.monotonic() < self._prune_at:
             return
         self._prune_at = time.monotonic() + PRUNE_SECONDS
+        await self._maintain(_prune)
+
+    async def _maintain(self, work: Callable[[Connection], object]) -> None:
+        """Do what may as well be done later, unless a table is busy."""
+
+        def shortly(connection: Connection) -> None:
+            connection.execute(_SHORTLY)
+            work(connection)
+
         try:
-            await self._writer.call(_prune)
+            await self._writer.call(shortly)
         except RatchetError as error:
-            logger.debug("PgQueuer's log could not be emptied now: {}", error)
+            logger.debug("The tables of the queue could not be looked after now: {}", error)
 
     def _install(self) -> None:
         import psycopg
@@ -211,11 +232,10 @@ def _announce(connection: Connection, jobs: Sequence[tuple[str, int]]) -> None:
 
 
 def _prune(connection: Connection) -> None:
-    """Empty PgQueuer's log, which nobody reads; a table that is busy waits for the next time."""
+    """Empty PgQueuer's log, which nobody reads."""
     from ratchet_mcp.store.entries import at_once
 
     if connection.execute(_PRUNABLE).scalar():
-        connection.execute(_SHORTLY)
         at_once(_queries(connection).clear_queue_log())
 
 

@@ -230,3 +230,15 @@ async def test_the_log_of_entries_is_emptied_now_and_then(machines: tuple[Store,
     await pruning.look()
     statement = text("SELECT count(*) FROM ratchet_pgqueuer_log")
     assert await first._database.read(lambda connection: connection.execute(statement).scalar_one()) == 0
+
+
+async def test_the_database_counts_anew_when_a_crowd_has_come(machines: tuple[Store, Store], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shared_queue, "CROWD", 200)
+    counted = text("SELECT relname, reltuples FROM pg_class WHERE relname IN ('jobs', 'ratchet_pgqueuer') AND relkind = 'r'")
+    store = machines[0]
+    await submit(store, [job() for _ in range(199)])
+    before = await store._database.read(lambda connection: dict(connection.execute(counted).tuples().all()))
+    await submit(store, [job()])
+    after = await store._database.read(lambda connection: dict(connection.execute(counted).tuples().all()))
+    assert max(before.values()) <= 0
+    assert after == {"jobs": 200, "ratchet_pgqueuer": 200}
