@@ -237,8 +237,8 @@ async def test_the_database_counts_anew_when_a_crowd_has_come(machines: tuple[St
     counted = text("SELECT relname, reltuples FROM pg_class WHERE relname IN ('jobs', 'ratchet_pgqueuer') AND relkind = 'r'")
     store = machines[0]
     await submit(store, [job() for _ in range(199)])
-    before = await store._database.read(lambda connection: dict(connection.execute(counted).tuples().all()))
+    before = await store._database.read(lambda connection: {row[0]: row[1] for row in connection.execute(counted)})
     await submit(store, [job()])
-    after = await store._database.read(lambda connection: dict(connection.execute(counted).tuples().all()))
+    after = await store._database.read(lambda connection: {row[0]: row[1] for row in connection.execute(counted)})
     assert max(before.values()) <= 0
     assert after == {"jobs": 200, "ratchet_pgqueuer": 200}
