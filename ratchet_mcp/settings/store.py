@@ -16,6 +16,10 @@ class StoreSettings(Section):
         default=None, description="sqlite:///FILE, sqlite:// (memory) or postgresql://…; by default a file in the user's data directory."
     )
     durability: Literal["normal", "full"] = Field(default="normal", description="full waits for the disk at each commit.")
+    direct_commits: bool = Field(
+        default=True,
+        description="Write a run's rows to an SQLite file without a thread while nothing else is written; off for slow disks.",
+    )
     busy_timeout_seconds: float = Field(
         default=10.0, gt=0, description="How long to wait for another process that writes, or a server that is gone."
     )

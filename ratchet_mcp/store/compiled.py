@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -21,6 +21,9 @@ class Write:
     statement: Insert | Update
     columns: tuple[str, ...]
     rank: int
+
+
+Row = tuple[Write, dict[str, Any]]
 
 
 def driver_of(connection: Connection) -> sqlite3.Connection:
@@ -53,3 +56,25 @@ class Compiled:
             driver.executemany(self.sql, values)
         else:
             driver.execute(self.sql, values[0])
+
+
+class RowWriter:
+    """Writes rows of any kinds; each thread has its own."""
+
+    def __init__(self) -> None:
+        self._compiled: dict[Write, Compiled] = {}
+
+    def write(self, connection: Connection, rows: Iterable[Row]) -> None:
+        """Write rows within the transaction that has begun: one statement's rows together, lower ranks first."""
+        groups: dict[Write, list[dict[str, Any]]] = {}
+        for write, values in rows:
+            groups.setdefault(write, []).append(values)
+        for write in sorted(groups, key=_rank):
+            compiled = self._compiled.get(write)
+            if compiled is None:
+                compiled = self._compiled[write] = Compiled(write, connection.dialect)
+            compiled.execute(connection, groups[write])
+
+
+def _rank(write: Write) -> int:
+    return write.rank

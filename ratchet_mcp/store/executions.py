@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Select, false, select, tuple_, update
 from sqlalchemy.engine import Row as ResultRow
 
 from ratchet_mcp.errors import CODES, RatchetError
+from ratchet_mcp.store.compiled import Row
 from ratchet_mcp.store.database import Database
 from ratchet_mcp.store.records import UNFINISHED, ExecutionFilter, ExecutionRecord, LogRecord, TaskRecord
 from ratchet_mcp.store.statements import (
@@ -33,7 +34,7 @@ from ratchet_mcp.store.statements import (
     WHOLE,
 )
 from ratchet_mcp.store.tasks import TaskRepository, task_row_id
-from ratchet_mcp.store.writer import Row, Writer
+from ratchet_mcp.store.writer import Writer
 
 MESSAGE_LENGTH = 500
 """How much of an error's message stays in the row that listings read."""

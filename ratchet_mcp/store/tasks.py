@@ -9,10 +9,10 @@ from uuid import UUID, uuid5
 
 from sqlalchemy import func, select
 
+from ratchet_mcp.store.compiled import Row
 from ratchet_mcp.store.database import Database
 from ratchet_mcp.store.records import TaskRecord
 from ratchet_mcp.store.statements import TASKS, keep_task
-from ratchet_mcp.store.writer import Row
 
 ROWS = UUID("6f1c7a3e-4c57-5c0b-9d0e-6a1f2b6f3a10")
 """Namespace of the ids of task rows."""

@@ -1,6 +1,7 @@
 """The group-commit writer: one thread, one connection, everything that piled up during the last COMMIT in the next one.
 
-There is no timer: batch size follows the load by itself. Callers get their answer after the COMMIT.
+There is no timer: batch size follows the load by itself. Callers get their answer after the COMMIT. Rows that come alone while the thread
+has nothing to do are committed without it, where the database allows that (`direct`).
 """
 
 from __future__ import annotations
@@ -18,16 +19,14 @@ from sqlalchemy import Connection
 
 from ratchet_mcp.errors import Busy, StoreFailed
 from ratchet_mcp.observability.seldom import seldom
-from ratchet_mcp.store.compiled import Compiled, Write
+from ratchet_mcp.store.compiled import Row, RowWriter
 from ratchet_mcp.store.database import Database
+from ratchet_mcp.store.direct import Direct
 from ratchet_mcp.store.failures import concerns_one_row, conflicted, describe, server_gone
 from ratchet_mcp.store.outage import Fate, Outage
 
 T = TypeVar("T")
 Work = Callable[[Connection], Any]
-
-
-Row = tuple[Write, dict[str, Any]]
 
 CONFLICTS = 3
 """How often a transaction is tried again that met another machine's."""
@@ -63,7 +62,9 @@ class Writer:
         self._held: list[_Item] = []
         self._flush: asyncio.TimerHandle | None = None
         self._connection: Connection | None = None
-        self._compiled: dict[Write, Compiled] = {}
+        self._rows = RowWriter()
+        self._direct = Direct.of(database)
+        self._sent = self._answered = 0
         self._closed = False
         self.rows_written = 0
         self.commits = 0
@@ -135,6 +136,8 @@ class Writer:
         self._queue.put(held)
         self._queue.put(None)
         self._thread.join(seconds)
+        if self._direct is not None:
+            self._direct.close()
         return not self._thread.is_alive()
 
     def _item(self, rows: tuple[Row, ...], work: Work | None) -> _Item:
@@ -155,8 +158,20 @@ class Writer:
             self._flush.cancel()
             self._flush = None
         held, self._held = self._held, []
-        if held:
+        if held and not self._write_directly(held):
+            self._sent += len(held)
             self._queue.put(held)
+
+    def _write_directly(self, items: list[_Item]) -> bool:
+        """Commit one caller's rows here, if the thread has nothing to do; tells whether that was done."""
+        if self._direct is None or len(items) > 1 or items[0].work is not None or self._sent != self._answered:
+            return False
+        if not self._direct.write(items[0].rows):
+            return False
+        self.rows_written += len(items[0].rows)
+        self.commits += 1
+        _resolve(items)
+        return True
 
     # ------------------------------------------------------------ on the thread
     def _run(self) -> None:
@@ -249,7 +264,7 @@ class Writer:
                     for item in items:
                         if item.work is not None:
                             item.result = item.work(connection)
-                    self._execute(connection, items)
+                    self._rows.write(connection, (row for item in items for row in item.rows))
                     fate.about_to_commit(connection)
         except Exception as error:
             if not concerns_one_row(error):
@@ -257,23 +272,14 @@ class Writer:
             return error
         return None
 
-    def _execute(self, connection: Connection, items: list[_Item]) -> None:
-        groups: dict[Write, list[dict[str, Any]]] = {}
-        for item in items:
-            for write, values in item.rows:
-                groups.setdefault(write, []).append(values)
-        for write in sorted(groups, key=_rank):
-            compiled = self._compiled.get(write)
-            if compiled is None:
-                compiled = self._compiled[write] = Compiled(write, connection.dialect)
-            compiled.execute(connection, groups[write])
-
     def _beat(self) -> None:
         try:
             with self._database.guard:
                 connection = self._connected()
                 with connection.begin():
                     self._pulse(connection)
+            if self._direct is not None:
+                self._direct.rest(1)
         except Exception as error:
             self._disconnect(for_good=not self._database.location.memory)
             seldom.warning("The heartbeat could not be written: {}", describe(error, self._database.location.shown))
@@ -295,6 +301,7 @@ class Writer:
                 logger.debug("A broken connection could not be closed: {}", error)
 
     def _answer(self, items: list[_Item]) -> None:
+        self._answered += len(items)
         loops: dict[asyncio.AbstractEventLoop, list[_Item]] = {}
         shown = self._database.location.shown
         for item in items:
@@ -306,10 +313,6 @@ class Writer:
                 loop.call_soon_threadsafe(_resolve, answered)
             except RuntimeError:
                 logger.debug("{} answers of the store came after the event loop had ended", len(answered))
-
-
-def _rank(write: Write) -> int:
-    return write.rank
 
 
 def _resolve(items: list[_Item]) -> None:

@@ -64,7 +64,7 @@ async def test_a_full_disk_is_told_and_writing_goes_on_when_there_is_space(quick
 
 async def test_a_database_that_turned_read_only_is_told(quick: Store) -> None:
     await quick._writer.call(lambda connection: connection.exec_driver_sql("PRAGMA query_only=1").close())
-    assert await reasons(quick, 1) == {"read_only"}
+    assert await reasons(quick, 2) == {"read_only"}
     await quick.executions.begin(execution())
 
 
