@@ -27,7 +27,7 @@ AFTER_ERROR_SECONDS = 0.25
 
 
 class Direct:
-    """The event loop's own connection for writing; none of its methods may be called elsewhere, except `rest` and `close`."""
+    """The event loop's own connection for writing: `write` is for the event loop, the rest for the writer's thread and its end."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -50,10 +50,10 @@ class Direct:
             self._resting -= 1
             return False
         began = time.monotonic()
-        if began < self._not_before or _size(rows) > LARGE:
+        if self._connection is None or began < self._not_before or _size(rows) > LARGE:
             return False
         try:
-            self._commit(rows)
+            self._commit(self._connection, rows)
         except Exception as error:
             if not _locked(error):
                 logger.debug("Rows could not be committed at once, so the writer tries: {}", error)
@@ -71,30 +71,44 @@ class Direct:
         """Leave the next commits to the thread: the first may move the log into the database, and the one after it waits for the disk."""
         self._resting = commits
 
+    def prepare(self) -> None:
+        """Open the connection if there is none; it may wait for others who use the file. What fails is tried again later."""
+        if self._connection is None:
+            try:
+                self._connection = self._open()
+            except Exception as error:
+                logger.debug("There is no connection to commit rows at once: {}", error)
+
     def close(self) -> None:
-        """Close the connection; the next commit opens it again."""
+        """Close the connection."""
         connection, self._connection = self._connection, None
         if connection is not None:
-            connection.invalidate()  # its settings are of no use to others
-            connection.close()
+            _give_up(connection)
 
-    def _commit(self, rows: Sequence[Row]) -> None:
-        if self._connection is None:
-            self._connection = self._open()
-        driver = driver_of(self._connection)
+    def _open(self) -> Connection:
+        connection = self._database.engine.connect()
+        try:
+            for statement in ("PRAGMA busy_timeout=0", "PRAGMA wal_autocheckpoint=0"):
+                driver_of(connection).execute(statement)
+        except BaseException:
+            _give_up(connection)
+            raise
+        return connection
+
+    def _commit(self, connection: Connection, rows: Sequence[Row]) -> None:
+        driver = driver_of(connection)
         driver.execute("BEGIN IMMEDIATE")
         try:
-            self._rows.write(self._connection, rows)
+            self._rows.write(connection, rows)
             driver.execute("COMMIT")
         finally:
             if driver.in_transaction:
                 driver.execute("ROLLBACK")
 
-    def _open(self) -> Connection:
-        connection = self._database.engine.connect()
-        for statement in ("PRAGMA busy_timeout=0", "PRAGMA wal_autocheckpoint=0"):
-            driver_of(connection).execute(statement)
-        return connection
+
+def _give_up(connection: Connection) -> None:
+    connection.invalidate()  # its settings are of no use to others
+    connection.close()
 
 
 def _size(rows: Sequence[Row]) -> int:

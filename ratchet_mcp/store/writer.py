@@ -178,6 +178,8 @@ class Writer:
         beat = time.monotonic() + self._pulse_seconds
         more = True
         while more:
+            if self._direct is not None:
+                self._direct.prepare()
             items, more = self._collect(max(0.0, beat - time.monotonic()))
             if items:
                 self._process(items)
