@@ -152,6 +152,23 @@ async def meet_failures(demo: Demo) -> None:
         out.print(f"  {attempt:<12} {escape(outcome)}")
 
 
+async def outlive_the_call(demo: Demo) -> None:
+    """Chain two tasks in one call, and start a job that goes on after its call."""
+    heading("Several tasks in one call, and one that outlives its call")
+    question = {"group_by": ["region"], "aggregates": [{"op": "sum", "field": "quantity", "as": "pieces"}]}
+    requests = [
+        {"id": "table", "task": "csv-to-json", "input": {"csv": read("sales.csv")}},
+        {"id": "pieces", "task": "group-and-aggregate", "input": {"rows": {"$from": "table", "path": "/rows"}, **question}},
+    ]
+    shown = [{**requests[0], "input": {"csv": "… sales.csv …"}}, requests[1]]
+    batch = await demo.fine("batch_execute", {"requests": requests}, show={"requests": shown})
+    out.print(rows(batch["results"][1]["output"]["groups"]))
+    job = {"task": "text-statistics", "input": {"text": read("notes.md")}, "background": True, "retry": {"attempts": 3}}
+    begun = await demo.fine("execute_task", job, show={**job, "input": {"text": "… notes.md …"}})
+    ended = await demo.fine("get_status", {"id": begun["job_id"], "wait_seconds": 20})
+    out.print(f"job {begun['job_id']}: {ended['status']} at attempt {ended['attempts']} of {ended['max_attempts']}")
+
+
 async def look_back(demo: Demo) -> None:
     """Show the recorded executions."""
     heading("Everything is recorded")
@@ -173,7 +190,7 @@ async def tour(folder: str) -> None:
     async with Client(StdioServerParameters(command=str(command), env=env, cwd=folder)) as client:
         demo = Demo(client)
         await what_is_there(demo, started)
-        for part in (analyse_sales, read_texts, call_tasks, write_code, meet_failures, write_a_task, look_back):
+        for part in (analyse_sales, read_texts, call_tasks, write_code, meet_failures, write_a_task, outlive_the_call, look_back):
             await part(demo)
     heading("That was Ratchet. The README says how to put it into your client")
 

@@ -20,6 +20,7 @@ def test_the_demo_runs_tasks_shows_a_failure_and_leaves_nothing_behind(tmp_path:
         "completed",
         "expected 90, got -900",
         "tools/list has it now: True",
+        ": completed at attempt 1 of 3",
     ):
         assert words in done.stdout
     assert "Traceback" not in done.stderr
