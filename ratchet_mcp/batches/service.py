@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -98,7 +99,7 @@ class Batches:
         batch = batch_of(await self._record(job.id))
         if batch.status is not BatchStatus.COMPLETED:
             asker = Asker(job.origin, Principal(job.principal), job.attempts)
-            live = self._make(batch, plan, asker, lambda done, total, request: self._tell(job.id, done, total, request))
+            live = self._make(batch, plan, asker, partial(self._tell, job.id))
             await live.running.take_up()
             await self._store.begin(job.id)
             self._live[job.id] = live

@@ -34,7 +34,7 @@ class Direct:
         self._rows = RowWriter()
         self._connection: Connection | None = None
         self._resting = 0
-        self._not_before = 0.0
+        self._not_before = self._no_opening_before = 0.0
         self.commits = 0
 
     @classmethod
@@ -72,12 +72,13 @@ class Direct:
         self._resting = commits
 
     def prepare(self) -> None:
-        """Open the connection if there is none; it may wait for others who use the file. What fails is tried again later."""
-        if self._connection is None:
+        """Open the connection if there is none; it may wait for others who use the file, so what fails is not tried again at once."""
+        if self._connection is None and time.monotonic() >= self._no_opening_before:
             try:
                 self._connection = self._open()
             except Exception as error:
                 logger.debug("There is no connection to commit rows at once: {}", error)
+                self._no_opening_before = time.monotonic() + AFTER_SLOW_SECONDS
 
     def close(self) -> None:
         """Close the connection."""

@@ -120,6 +120,25 @@ async def test_what_cannot_be_committed_at_once_is_committed_by_the_thread(store
     assert rows_in(file) == 2
 
 
+async def test_a_connection_that_cannot_be_opened_is_not_tried_again_for_each_row(
+    store: Store, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine, tries = store._writer._direct, list[int]()
+    assert mine is not None
+
+    def refuse() -> None:
+        tries.append(1)
+        raise sqlite3.OperationalError("unable to open database file")
+
+    monkeypatch.setattr(mine, "_open", refuse)
+    mine.close()
+    for _ in range(5):
+        await whole(store)
+    await store._writer.call(lambda _: None)
+    assert rows_in(file) == 5
+    assert tries == [1]
+
+
 @pytest.mark.parametrize(
     ("url", "more"),
     [("sqlite://", {}), ("sqlite:///{}/a.db", {"durability": "full"}), ("sqlite:///{}/a.db", {"direct_commits": False})],
