@@ -7,7 +7,6 @@ listened: for each of those the core asks for a future and sets the exception on
 
 from __future__ import annotations
 
-import asyncio.events
 import contextlib
 import ctypes
 from collections import deque
@@ -67,10 +66,6 @@ class JobQueue:
         self._count = 0
         self._on_rejection = on_rejection
         self._exception_handler = self.call_exception_handler
-
-    def install(self) -> None:
-        """Become the running loop of this thread."""
-        asyncio.events._set_running_loop(self)  # type: ignore[arg-type]
 
     def call_soon_threadsafe(self, callback: Callable[..., Any], *arguments: Any, **_: Any) -> JobQueue:
         """Queue a promise job (called by the native core)."""

@@ -13,7 +13,7 @@ DEBUGGING = "debugging"
 
 def start(memory_mb: int, worker_id: str, reader: int, writer: int, *, debugging: bool) -> None:
     """Build everything, say `ready`, and serve until the coordinator is gone."""
-    from ratchet_mcp.engine.worker import confinement, core, garbage, host, loop, realm, runner, stack_end, wire
+    from ratchet_mcp.engine.worker import confinement, core, garbage, host, loop, realm, runner, running_loop, stack_end, wire
 
     confinement.die_with_parent()
     pipe = wire.Wire(reader, writer)
@@ -23,7 +23,8 @@ def start(memory_mb: int, worker_id: str, reader: int, writer: int, *, debugging
         heard: list[realm.Realm] = []
         jobs = loop.JobQueue(lambda: heard[0].rejected() if heard else None)
         native = core.load(jobs.call_exception_handler)
-        jobs.install()
+        running_loop.install(jobs)
+        running_loop.prove(native, jobs)
         if debugging:
             stack_end.ignore_reports(native.__file__)
         ours = host.Host(pipe)

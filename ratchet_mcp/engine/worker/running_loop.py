@@ -1,0 +1,63 @@
+"""Make a queue of promise jobs the running event loop of this thread, where the native core looks for it."""
+
+from __future__ import annotations
+
+import asyncio.events
+import ctypes
+import sys
+from typing import Any, Protocol
+
+_thread_state = ctypes.pythonapi.PyThreadState_Get
+_thread_state.argtypes, _thread_state.restype = [], ctypes.c_void_p
+
+WORDS_3_13 = 42
+"""The size of a thread state in Python 3.13, in machine words; later releases may have one more."""
+
+
+class Counting(Protocol):
+    """A queue of promise jobs that knows how many it was given."""
+
+    def queued(self) -> int:
+        """Return how many jobs were ever queued."""
+        ...
+
+    def drain(self) -> None:
+        """Run the jobs."""
+        ...
+
+
+def install(loop: Any) -> None:
+    """Become the running loop of this thread, for as long as the process lives: `loop` must not go away."""
+    asyncio.events._set_running_loop(loop)  # type: ignore[arg-type]
+    if sys.version_info[:2] == (3, 13):
+        _note_it_beside(loop)
+
+
+def prove(core: Any, jobs: Counting) -> None:
+    """Raise `ImportError` when the core's promise jobs do not come to `jobs`: then no asynchronous task could run."""
+    before = jobs.queued()
+    try:
+        core.eval("Promise.resolve().then(() => {}); 0")
+    except RuntimeError as error:
+        raise ImportError(_unusable(str(error))) from error
+    if jobs.queued() == before:
+        raise ImportError(_unusable("Its promises are not heard of."))
+    jobs.drain()
+
+
+def _note_it_beside(loop: Any) -> None:
+    """Note the loop once more in the word after the one where Python keeps it.
+
+    PythonMonkey 1.4.1 for Python 3.13 was built with a release whose thread state has one word more than those of 3.13.0 to 3.13.5, reads
+    one word too far there, and finds no loop. That word serves builds without the GIL; in all others it is null and nobody reads it.
+    """
+    words = (ctypes.c_size_t * WORDS_3_13).from_address(_thread_state())
+    for place in range(WORDS_3_13 - 1):
+        if words[place] == id(loop) and words[place + 1] == 0:
+            words[place + 1] = id(loop)
+            return
+
+
+def _unusable(reason: str) -> str:
+    version = ".".join(str(part) for part in sys.version_info[:3])
+    return f"PythonMonkey does not work together with Python {version}: {reason} Use another release of Python, such as the newest 3.12."
