@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -306,7 +307,7 @@ async def test_only_exact_versions_are_removed(authoring: Authoring, task: str, 
 
 async def test_a_task_that_can_no_longer_be_loaded_can_be_removed(authoring: Authoring, tmp_path: Path) -> None:
     await authoring.create("greet", greet())
-    with sqlite3.connect(tmp_path / "tasks.db") as connection:
+    with closing(sqlite3.connect(tmp_path / "tasks.db")) as connection, connection:
         connection.execute("update authored_tasks set files = ?, head = ?", ('{"metadata.json": "{"}', '{"metadata.json": "{"}'))
     await authoring.catalog.reload("database")
     assert authoring.catalog.versions("greet") == []
@@ -316,7 +317,7 @@ async def test_a_task_that_can_no_longer_be_loaded_can_be_removed(authoring: Aut
 # ---------------------------------------------------------------- a store that refuses
 async def test_a_database_that_cannot_be_written_is_one_error_and_reading_goes_on(authoring: Authoring, tmp_path: Path) -> None:
     await authoring.create("greet", greet())
-    with sqlite3.connect(tmp_path / "tasks.db") as connection:
+    with closing(sqlite3.connect(tmp_path / "tasks.db")) as connection, connection:
         connection.execute("create trigger full before insert on authored_tasks begin select raise(abort, 'disk is full'); end")
     for attempt in (authoring.create("other", greet()), authoring.edit("greet", Parts(title="New"))):
         with pytest.raises(RatchetError) as caught:

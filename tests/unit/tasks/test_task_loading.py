@@ -120,7 +120,7 @@ def test_everything_wrong_is_listed_at_once(write: Write) -> None:
                 "metadata.json": '{"name": "Bad Name", "version": "1", "descripton": "typo", "timeout_seconds": -1}',
                 "main.js": "function main(input) {\n  return 1 1\n}",
                 "input.schema.json": '{"type": "strin"}',
-                "output.schema.json": '{"a": 1,}',
+                "output.schema.json": '{"a": 1, b}',
                 "tests/one.json": '{"inptu": 1}',
                 "tests/two.json": "[1]",
             }
@@ -133,7 +133,7 @@ def test_everything_wrong_is_listed_at_once(write: Write) -> None:
         "metadata.json": ["$.descripton", "$.name", "$.version", "$.timeout_seconds"],
         "main.js": ["2:12"],
         "input.schema.json": ["$.type"],
-        "output.schema.json": ["1:9"],
+        "output.schema.json": ["1:10"],
         "tests/one.json": ["$.inptu", "$.input"],
         "tests/two.json": ["$[0]"],
     }
