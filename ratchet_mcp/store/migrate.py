@@ -13,7 +13,7 @@ from ratchet_mcp.store.failures import describe
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD = "0005"
+HEAD = "0006"
 """The newest migration; a test compares it with Alembic's."""
 
 LOCK = 0x7261746368657400

@@ -86,7 +86,6 @@ class ScheduleRow(Table, table=True):
     __tablename__ = "schedules"
     __table_args__ = (
         Index(None, "active", "next_run"),
-        Index(None, "task_id"),
         Index(None, "name", unique=True),
         Index(None, "created_at", "id"),
     )
@@ -127,7 +126,6 @@ class JobRow(Table, table=True):
         Index(None, "created_at", "id"),
         Index(None, "status", "created_at", "id"),
         Index(None, "task", "status"),
-        Index(None, "task_id"),
         Index(None, "schedule_id"),
         Index(None, "unique_key", unique=True),
     )
@@ -222,7 +220,6 @@ class ExecutionRow(Table, table=True):
         Index(None, "parent_id", **_where("parent_id IS NOT NULL")),
         Index(None, "job_id", **_where("job_id IS NOT NULL")),
         Index(None, "batch_id", **_where("batch_id IS NOT NULL")),
-        Index(None, "task_id"),
         Index(None, "task_uuid", "created_at", "id"),
     )
 
