@@ -118,6 +118,8 @@ class ActiveRun:
         if self.observing is not None:
             self.observing.ended()
         error = outcome.error_of(frame["ended"], self.request)
+        if isinstance(error, errors.WorkerCrashed) and self._was_full:
+            error = outcome.memory_limit(self.request.limits)
         output = frame["output"]
         if error is None and output is None:
             raise Violation("a result without output and without error")
@@ -166,7 +168,7 @@ class ActiveRun:
         if self.lost:
             self._finish(RunOutcome(error=outcome.nameless_rejection()))
             return
-        if by_signal and self.memory_peak_mb > 0.6 * self.request.limits.memory_mb:
+        if by_signal and self._was_full:
             self._finish(RunOutcome(error=outcome.memory_limit(self.request.limits)))
             return
         self._finish(
@@ -178,6 +180,11 @@ class ActiveRun:
                 )
             )
         )
+
+    @property
+    def _was_full(self) -> bool:
+        """Tell whether the run had used so much memory that an engine which fails, in whatever way, fails for want of it."""
+        return self.memory_peak_mb > 0.6 * self.request.limits.memory_mb
 
     def _finish(self, result: RunOutcome) -> None:
         if not self.ended.done():

@@ -274,8 +274,8 @@ async def test_a_task_that_never_ends_is_ended(code: str, expected: str, pool: W
 
 @pytest.mark.parametrize("code", HUNGRY.values(), ids=list(HUNGRY))
 async def test_a_task_that_eats_memory_meets_the_limit(code: str, pool: WorkerPool) -> None:
-    found, _ = await end(pool, code, timeout_seconds=10, cpu_seconds=8)
-    assert found == "memory_limit"
+    found, error = await end(pool, code, timeout_seconds=10, cpu_seconds=8)
+    assert found == "memory_limit", error
 
 
 @pytest.mark.parametrize(("code", "expected"), WRONG.values(), ids=list(WRONG))

@@ -312,4 +312,4 @@ async def test_claiming_never_goes_through_a_backlog(store: Store) -> None:
     assert steps[0].endswith("INDEX ix_jobs_claim"), steps
     assert any("ix_jobs_claim_task" in step for step in steps), steps
     assert sum("ix_jobs_due" in step for step in steps) == 2, steps
-    assert not [step for step in steps if step.startswith("SCAN jobs") and "USING INDEX ix_jobs_" not in step], steps
+    assert not [step for step in steps if step.startswith("SCAN jobs") and "INDEX ix_jobs_" not in step], steps
