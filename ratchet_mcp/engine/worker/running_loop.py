@@ -60,4 +60,4 @@ def _note_it_beside(loop: Any) -> None:
 
 def _unusable(reason: str) -> str:
     version = ".".join(str(part) for part in sys.version_info[:3])
-    return f"PythonMonkey does not work together with Python {version}: {reason} Use another release of Python, such as the newest 3.12."
+    return f"PythonMonkey does not work together with Python {version}; use another release, such as the newest 3.12. It said: {reason.rstrip('.')}"
