@@ -48,9 +48,9 @@ def prove(core: Any, jobs: Counting) -> None:
 def _note_it_beside(loop: Any) -> None:
     """Note the loop once more in the word after the one where Python keeps it.
 
-    PythonMonkey 1.4.1 for Python 3.13 was built with a late release of it (such as 3.13.15), whose thread state has one word more than early
-    ones (3.13.0, 3.13.5): there it reads one word too far, and finds no loop. That word serves builds without the GIL; in all others it is
-    null and nobody reads it.
+    PythonMonkey 1.4.1 for Python 3.13 was built with a late release of it (such as 3.13.15), whose thread state has one word more than
+    early ones (3.13.0, 3.13.5): there it reads one word too far, and finds no loop. That word serves builds without the GIL; in all others
+    it is null and nobody reads it.
     """
     words = (ctypes.c_size_t * WORDS_3_13).from_address(_thread_state())
     for place in range(WORDS_3_13 - 1):
@@ -61,4 +61,5 @@ def _note_it_beside(loop: Any) -> None:
 
 def _unusable(reason: str) -> str:
     version = ".".join(str(part) for part in sys.version_info[:3])
-    return f"PythonMonkey does not work together with Python {version}; use another release, such as the newest 3.12. It said: {reason.rstrip('.')}"
+    advice = "use another release, such as the newest 3.12"
+    return f"PythonMonkey does not work together with Python {version}; {advice}. It said: {reason.rstrip('.')}"
