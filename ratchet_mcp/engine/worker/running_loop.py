@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio.events
 import ctypes
 import sys
-from typing import Any, Protocol
+from typing import Any
+
+from ratchet_mcp.engine.worker.loop import JobQueue
 
 _thread_state = ctypes.pythonapi.PyThreadState_Get
 _thread_state.argtypes, _thread_state.restype = [], ctypes.c_void_p
@@ -14,26 +16,14 @@ WORDS_3_13 = 42
 """The size of a thread state in Python 3.13, in machine words; later releases may have one more."""
 
 
-class Counting(Protocol):
-    """A queue of promise jobs that knows how many it was given."""
-
-    def queued(self) -> int:
-        """Return how many jobs were ever queued."""
-        ...
-
-    def drain(self) -> None:
-        """Run the jobs."""
-        ...
-
-
-def install(loop: Any) -> None:
-    """Become the running loop of this thread, for as long as the process lives: `loop` must not go away."""
-    asyncio.events._set_running_loop(loop)  # type: ignore[arg-type]
+def install(jobs: JobQueue) -> None:
+    """Make `jobs` the running loop of this thread for as long as the process lives: it must not go away."""
+    asyncio.events._set_running_loop(jobs)  # type: ignore[arg-type]
     if sys.version_info[:2] == (3, 13):
-        _note_it_beside(loop)
+        _note_it_beside(jobs)
 
 
-def prove(core: Any, jobs: Counting) -> None:
+def prove(core: Any, jobs: JobQueue) -> None:
     """Raise `ImportError` when the core's promise jobs do not come to `jobs`: then no asynchronous task could run."""
     before = jobs.queued()
     try:
@@ -45,7 +35,7 @@ def prove(core: Any, jobs: Counting) -> None:
     jobs.drain()
 
 
-def _note_it_beside(loop: Any) -> None:
+def _note_it_beside(jobs: JobQueue) -> None:
     """Note the loop once more in the word after the one where Python keeps it.
 
     PythonMonkey 1.4.1 for Python 3.13 was built with a late release of it (such as 3.13.15), whose thread state has one word more than
@@ -54,8 +44,8 @@ def _note_it_beside(loop: Any) -> None:
     """
     words = (ctypes.c_size_t * WORDS_3_13).from_address(_thread_state())
     for place in range(WORDS_3_13 - 1):
-        if words[place] == id(loop) and words[place + 1] == 0:
-            words[place + 1] = id(loop)
+        if words[place] == id(jobs) and words[place + 1] == 0:
+            words[place + 1] = id(jobs)
             return
 
 
